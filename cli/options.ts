@@ -1,0 +1,82 @@
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { LetheError } from '../protocol/errors.ts'
+import type { Job } from '../protocol/job.ts'
+import { maxJobBytes, parseJob, resolvePaths } from '../protocol/jobfile.ts'
+
+const maxTokenBytes = 4096
+
+export interface JobOptions {
+  set: string[]
+  steps?: number
+}
+
+export function addJobOptions(command: Command): Command {
+  return command
+    .argument('<job>', 'the job file (YAML)')
+    .addOption(
+      new Option('--set <key=value>', 'change a value of the job; may be repeated')
+        .default([], 'none')
+        .argParser((text: string, previous: string[]) => [...previous, text]),
+    )
+    .option('--steps <n>', 'the same as --set training.steps=<n>', wholeNumber(1, 1e9))
+}
+
+/** The resolved job of a file, with absolute paths. */
+export function readJob(file: string, { set, steps }: JobOptions): Job {
+  const overrides = steps === undefined ? set : [...set, `training.steps=${steps}`]
+  return resolvePaths(parseJob(readText(file), { file, overrides }), dirname(resolve(file)))
+}
+
+function readText(file: string): string {
+  try {
+    const { size } = statSync(file)
+    if (size > maxJobBytes) {
+      throw new LetheError('JOB_INVALID', {
+        message: 'the job file is too large',
+        expected: `at most ${maxJobBytes} bytes`,
+        received: `${size} bytes`,
+      })
+    }
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw error instanceof LetheError
+      ? error
+      : new LetheError('JOB_FILE_MISSING', { message: `cannot read ${file} (${reasonOf(error)})`, cause: error })
+  }
+}
+
+/** The join token of --token-file or LETHE_TOKEN: never of the command line, where every user of the machine can read it. */
+export function joinToken(file: string | undefined): string | undefined {
+  if (file === undefined) return process.env.LETHE_TOKEN || undefined
+  try {
+    if (statSync(file).size > maxTokenBytes) throw new LetheError('USAGE', { message: `${file} is too long for a token` })
+    const token = readFileSync(file, 'utf8').trim()
+    if (token === '') throw new LetheError('USAGE', { message: `${file} holds no token` })
+    return token
+  } catch (error) {
+    throw error instanceof LetheError
+      ? error
+      : new LetheError('USAGE', { message: `cannot read the token file ${file} (${reasonOf(error)})`, cause: error })
+  }
+}
+
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < low || value > high)
+      throw new InvalidArgumentError(`It must be a whole number from ${low} to ${high}.`)
+    return value
+  }
+}
+
+export function socketUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'ws:' && url?.protocol !== 'wss:') throw new InvalidArgumentError('It must be like ws://127.0.0.1:7777.')
+  return text
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+}

@@ -1,0 +1,113 @@
+import { z } from 'zod'
+import { sessionSummarySchema } from '../../protocol/messages.ts'
+import { runReport } from '../../protocol/report.ts'
+import type { EvaluationPhase, Resumed } from '../run/state.ts'
+
+/*
+ * The journal is the truth of a run: an append-only list of events. What a coordinator knows when it starts is a fold over it.
+ */
+
+const count = z.int().min(0)
+const digest = z.string().regex(/^[0-9a-f]{64}$/)
+const figures = z.record(z.string(), z.number())
+
+export const journalEvent = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('opened'), jobDigest: digest, parentSha256: digest }),
+  z.strictObject({ type: z.literal('session'), summary: sessionSummarySchema }),
+  z.strictObject({
+    type: z.literal('committed'),
+    version: count,
+    digest,
+    workers: count,
+    losses: figures,
+    norms: figures,
+    updateNorm: z.number(),
+    /** Since the commit before, or the start of training. */
+    stepMs: z.number().min(0),
+  }),
+  z.strictObject({ type: z.literal('checkpoint'), version: count, digest, sha256: digest, stateSha256: digest }),
+  z.strictObject({
+    type: z.literal('evaluated'),
+    phase: z.enum(['before', 'after']),
+    unit: count,
+    values: z.array(z.number()),
+    images: z.instanceof(Uint8Array),
+  }),
+  /** Wall time that one coordinator spent in a phase. */
+  z.strictObject({ type: z.literal('spent'), phase: z.string(), ms: z.number().min(0) }),
+  z.strictObject({ type: z.literal('finished'), report: runReport }),
+])
+export type JournalEvent = z.output<typeof journalEvent>
+
+export interface Journal {
+  /** Resolves when the event would survive a power cut. Events become durable in the order of the calls. */
+  append(event: JournalEvent): Promise<void>
+  /** All events in order. Throws STORAGE_WRITE where the store is damaged. */
+  read(): JournalEvent[]
+  close(): Promise<void>
+}
+
+type EventOf<Type extends JournalEvent['type']> = Extract<JournalEvent, { type: Type }>
+
+/** What the events add up to. */
+export interface History {
+  opened: EventOf<'opened'> | null
+  summary: EventOf<'session'>['summary'] | null
+  /** By version, from 1 on without a hole. */
+  commits: EventOf<'committed'>[]
+  checkpoint: EventOf<'checkpoint'> | null
+  evaluated: Record<EvaluationPhase, Map<number, EventOf<'evaluated'>>>
+  spentMs: Record<string, number>
+  finished: EventOf<'finished'> | null
+}
+
+export const emptyHistory = (): History => ({
+  opened: null,
+  summary: null,
+  commits: [],
+  checkpoint: null,
+  evaluated: { before: new Map(), after: new Map() },
+  spentMs: {},
+  finished: null,
+})
+
+/** Adds one event, in place. An event that is already there changes nothing. */
+export function fold(history: History, event: JournalEvent): History {
+  switch (event.type) {
+    case 'opened':
+      history.opened = event
+      break
+    case 'session':
+      history.summary = event.summary
+      break
+    case 'committed':
+      if (event.version === history.commits.length + 1) history.commits.push(event)
+      break
+    case 'checkpoint':
+      if (history.checkpoint === null || event.version > history.checkpoint.version) history.checkpoint = event
+      break
+    case 'evaluated':
+      if (!history.evaluated[event.phase].has(event.unit)) history.evaluated[event.phase].set(event.unit, event)
+      break
+    case 'spent':
+      history.spentMs[event.phase] = (history.spentMs[event.phase] ?? 0) + event.ms
+      break
+    case 'finished':
+      history.finished = event
+      break
+  }
+  return history
+}
+
+/** Where a run goes on: from its last checkpoint, with the digests that the replayed steps must give. */
+export function resumed({ commits, checkpoint, evaluated }: History): Resumed {
+  const durable = checkpoint?.version ?? 0
+  const digests = Object.fromEntries(commits.slice(Math.max(0, durable - 1)).map(({ version, digest }) => [version, digest]))
+  if (checkpoint) digests[durable] = checkpoint.digest
+  return {
+    durable,
+    journaled: commits.length,
+    digests,
+    evaluated: { before: new Set(evaluated.before.keys()), after: new Set(evaluated.after.keys()) },
+  }
+}

@@ -1,0 +1,85 @@
+import type { ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
+import { significant } from './text.ts'
+
+/** One line of the before/after table, as text; '' where a phase was not measured. */
+export interface Row {
+  label: string
+  before: string
+  after: string
+  change: string
+  /** Whether the change is a wanted one; undefined where there is none to judge. */
+  better?: boolean
+}
+
+interface Measures {
+  forget: ForgetMeasure | null
+  keep: KeepMeasure | null
+}
+
+interface Metric {
+  label(measures: Measures): string
+  value(measures: Measures): number | null | undefined
+  text(measures: Measures): string
+  change(before: number, after: number): string
+  better(before: number, after: number): boolean | undefined
+}
+
+/** Kept-data loss may rise by this share and still count as kept. */
+const toleratedLossRise = 0.1
+
+const metrics: readonly Metric[] = [
+  {
+    label: ({ forget }) => `forgotten image reconstructed from t = ${forget?.timestep} (L2 < ${forget?.threshold})`,
+    value: ({ forget }) => forget?.reconstructed,
+    text: ({ forget }) => `${forget?.reconstructed} of ${forget?.noises}`,
+    change: (before, after) => signed(after - before, 0),
+    better: (before, after) => (before === after ? undefined : after < before),
+  },
+  {
+    label: () => 'mean L2 from reconstruction to image',
+    value: ({ forget }) => forget?.reconstructionL2,
+    text: ({ forget }) => forget?.reconstructionL2?.toFixed(2) ?? '',
+    change: (before, after) => signed(after - before, 2),
+    better: (before, after) => (before === after ? undefined : after > before),
+  },
+  {
+    label: ({ forget }) => `samples that are the image (L2 < ${forget?.threshold})`,
+    value: ({ forget }) => forget?.hits,
+    text: ({ forget }) => `${forget?.hits} of ${forget?.samples}`,
+    change: (before, after) => signed(after - before, 0),
+    better: (before, after) => (before === after ? undefined : after < before),
+  },
+  {
+    label: () => 'loss on the kept data',
+    value: ({ keep }) => keep?.loss,
+    text: ({ keep }) => (keep ? significant(keep.loss) : ''),
+    change: (before, after) => `${signed(100 * (after / before - 1), 1)} %`,
+    better: (before, after) => after <= before * (1 + toleratedLossRise),
+  },
+]
+
+/** The figures of a run, one row per metric that was measured. */
+export function rowsOf({ forget, keep }: Pick<RunReport, 'forget' | 'keep'>): Row[] {
+  const before: Measures = { forget: forget.before, keep: keep.before }
+  const after: Measures = { forget: forget.after, keep: keep.after }
+  return metrics.flatMap((metric): Row[] => {
+    const old = metric.value(before)
+    const now = metric.value(after)
+    const measured = now != null ? after : before
+    if (metric.value(measured) == null) return []
+    const row = {
+      label: metric.label(measured),
+      before: old != null ? metric.text(before) : '',
+      after: now != null ? metric.text(after) : '',
+    }
+    return [
+      old != null && now != null ? { ...row, change: metric.change(old, now), better: metric.better(old, now) } : { ...row, change: '' },
+    ]
+  })
+}
+
+function signed(value: number, digits: number): string {
+  const size = Math.abs(value).toFixed(digits)
+  if (Number(size) === 0) return '±0'
+  return `${value < 0 ? '−' : '+'}${size}`
+}

@@ -1,0 +1,105 @@
+import { LetheError } from '../../protocol/errors.ts'
+import type { EvaluationUnit } from '../../protocol/evaluation.ts'
+import { evaluationUnits } from '../../protocol/evaluation.ts'
+import type { Job } from '../../protocol/job.ts'
+import type { ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
+import type { Phase, ReportInput, UnitResults } from './input.ts'
+
+/** The metrics of a run from its evaluation units. Pure; the order of units within a phase does not matter. */
+export function summarize(job: Job, results: ReadonlyMap<Phase, UnitResults>, hasReference = true): Pick<RunReport, 'forget' | 'keep'> {
+  const forget = (phase: Phase) => (hasReference ? forgetMeasure(job, results.get(phase)) : null)
+  const keep = (phase: Phase) => keepMeasure(job, results.get(phase))
+  return { forget: { before: forget('before'), after: forget('after') }, keep: { before: keep('before'), after: keep('after') } }
+}
+
+export function reportOf(input: ReportInput): RunReport {
+  const { job } = input
+  return {
+    name: job.name,
+    kind: job.kind,
+    method: job.kind === 'evaluate' ? null : job.method.name,
+    workers: input.workers,
+    steps: input.steps,
+    stepsPerSecond: input.stepsPerSecond,
+    checkpoint: { ...input.checkpoint },
+    ...summarize(job, input.evaluation, input.referenceImage !== null),
+    seed: job.seed,
+    engine: input.engine,
+    parameterCount: input.parameterCount,
+    data: { items: input.items, forgetItems: input.forgetItems, manifestDigest: input.manifestDigest },
+    parentSha256: input.parentSha256,
+    job: { ...job },
+    jobDigest: input.jobDigest,
+    history: [...input.history],
+    wallMs: { ...input.wallMs },
+    versions: { ...input.versions },
+  }
+}
+
+/** Values of one metric by sample number, or undefined where the phase was not measured. Throws INTERNAL where a unit is missing. */
+export function valuesOf(job: Job, metric: EvaluationUnit['metric'], results: UnitResults | undefined): number[] | undefined {
+  if (!results) return undefined
+  const answers = new Map(results.filter(({ unit }) => unit.metric === metric).map(({ unit, result }) => [unit.start, result]))
+  return evaluationUnits(job)
+    .filter((unit) => unit.metric === metric)
+    .flatMap(({ start, count }) => {
+      const values = answers.get(start)?.values
+      if (values?.length !== count)
+        throw new LetheError('INTERNAL', {
+          message: `the evaluation of ${metric} is not complete`,
+          expected: `${count} values from ${start} on`,
+          received: `${values?.length ?? 0}`,
+        })
+      const broken = values.findIndex((value) => !Number.isFinite(value))
+      if (broken >= 0) {
+        throw new LetheError('COMPUTE_NOT_FINITE', {
+          message: `sample ${start + broken} of the ${metric} evaluation is not finite`,
+          received: String(values[broken]),
+        })
+      }
+      return [...values]
+    })
+}
+
+/** Wilson score interval of a share, 95 % (Wilson 1927): sensible at 0 hits too, where the plain interval has no width. */
+export function wilsonInterval(hits: number, samples: number): [number, number] {
+  const z = 1.959963984540054
+  const share = hits / samples
+  const scale = 1 + z ** 2 / samples
+  const centre = (share + z ** 2 / (2 * samples)) / scale
+  const half = (z / scale) * Math.sqrt((share * (1 - share)) / samples + z ** 2 / (4 * samples ** 2))
+  return [hits === 0 ? 0 : Math.max(0, centre - half), hits === samples ? 1 : Math.min(1, centre + half)]
+}
+
+function forgetMeasure(job: Job, results: UnitResults | undefined): ForgetMeasure | null {
+  const reconstructions = valuesOf(job, 'reconstruction', results)
+  const samples = valuesOf(job, 'hits', results)
+  if (!reconstructions || !samples || reconstructions.length + samples.length === 0) return null
+  const { threshold, reconstruction } = job.evaluate
+  const close = (distances: number[]) => distances.filter((distance) => distance < threshold).length
+  const hits = samples.length > 0 ? close(samples) : null
+  return {
+    reconstructionL2: reconstructions.length > 0 ? mean(reconstructions) : null,
+    reconstructed: reconstructions.length > 0 ? close(reconstructions) : null,
+    noises: reconstructions.length,
+    timestep: reconstruction?.timestep ?? null,
+    hits,
+    samples: samples.length,
+    hitInterval: hits === null ? null : wilsonInterval(hits, samples.length),
+    threshold,
+    reconstructionDistances: reconstructions,
+    sampleDistances: samples,
+  }
+}
+
+function keepMeasure(job: Job, results: UnitResults | undefined): KeepMeasure | null {
+  const losses = valuesOf(job, 'keepLoss', results)
+  if (!losses || losses.length === 0) return null
+  const loss = mean(losses)
+  const variance = losses.reduce((sum, value) => sum + (value - loss) ** 2, 0) / Math.max(1, losses.length - 1)
+  return { loss, samples: losses.length, standardError: Math.sqrt(variance / losses.length), losses }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}

@@ -1,0 +1,18 @@
+/** What a run tells whoever started it. */
+export type CoordinatorEvent =
+  | { type: 'listening'; url: string }
+  | { type: 'workerJoined' | 'workerLeft'; worker: string; reason: string; workers: number }
+  | { type: 'phase'; phase: 'prepare' | 'before' | 'train' | 'after' | 'report'; total: number }
+  /** Steps while training, samples while measuring. */
+  | { type: 'progress'; phase: 'before' | 'train' | 'after'; done: number; total: number; losses?: Record<string, number> }
+  | { type: 'notice'; message: string }
+
+/** What the coordinator needs of a logger; pino fits. */
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }

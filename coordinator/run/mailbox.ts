@@ -1,0 +1,72 @@
+import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
+import { LetheError } from '../../protocol/errors.ts'
+import type { Job } from '../../protocol/job.ts'
+import type { SessionSummary, WorkerBulk } from '../../protocol/messages.ts'
+import type { Exports } from './exports.ts'
+import type { EvaluationPhase } from './state.ts'
+
+/** A unit of evaluation that a worker has in hand. */
+export interface Ticket {
+  worker: string
+  phase: EvaluationPhase
+  unit: number
+}
+
+/** Optimizer moments, averages and whatever else a state holds, beside the parameters. */
+const stateBytesPerParameter = 32
+const fixedBytes = 16 * 2 ** 20
+const imageBytesPerSample = 2 ** 20
+
+function unasked(worker: string, what: string): LetheError {
+  return new LetheError('CONNECTION_FRAME', { message: `${worker} sent ${what} that it was not asked for` })
+}
+
+/** What the run has asked of its workers, and so what a transfer from one of them may be. */
+export class Mailbox {
+  readonly units: readonly EvaluationUnit[]
+  readonly tickets = new Map<number, Ticket>()
+  readonly #exports: Exports
+  #next = 0
+
+  constructor(job: Job, exports: Exports) {
+    this.units = evaluationUnits(job)
+    this.#exports = exports
+  }
+
+  issue(ticket: Ticket): number {
+    this.#next += 1
+    this.tickets.set(this.#next, ticket)
+    return this.#next
+  }
+
+  /** Bytes that a transfer may have. @throws LetheError CONNECTION_FRAME for one that nobody asked for. */
+  limit(worker: string, summary: SessionSummary | undefined, message: WorkerBulk): number {
+    if (summary === undefined) throw unasked(worker, `a ${message.type}`)
+    switch (message.type) {
+      case 'partial':
+        return 4 * summary.parameterCount
+      case 'file':
+      case 'state':
+        if (!this.#exports.isAsked(message.ticket, worker)) throw unasked(worker, `a ${message.type}`)
+        return stateBytesPerParameter * summary.parameterCount + fixedBytes
+      case 'evaluation': {
+        const { count } = this.units[this.#ticket(worker, message.ticket).unit]
+        if (message.values.length !== count) throw unasked(worker, `${message.values.length} values`)
+        return count * imageBytesPerSample
+      }
+    }
+  }
+
+  /** Takes the ticket back. */
+  close(worker: string, number: number): Ticket {
+    const ticket = this.#ticket(worker, number)
+    this.tickets.delete(number)
+    return ticket
+  }
+
+  #ticket(worker: string, number: number): Ticket {
+    const ticket = this.tickets.get(number)
+    if (ticket?.worker !== worker) throw unasked(worker, 'a measurement')
+    return ticket
+  }
+}

@@ -1,0 +1,120 @@
+import { LetheError } from '../../protocol/errors.ts'
+import { activeMembers, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
+
+type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
+
+/** Weight of the newest measurement of a worker's speed. */
+const speedWeight = 0.3
+
+/** A worker has opened the job: it joins if it reads the same data and model as the others. */
+export function admit(state: RunState, event: EventOf<'opened'>, now: number, commands: RunCommand[]): void {
+  if (state.members.some(({ worker }) => worker === event.worker)) return
+  const [peer] = state.members
+  if (peer) {
+    const refuse = (code: 'DATA_CHANGED' | 'COMPUTE_DIGEST', message: string) =>
+      commands.push({ type: 'dismiss', worker: event.worker, code, message: `${event.worker} ${message}` })
+    if (peer.summary.manifestDigest !== event.summary.manifestDigest) return void refuse('DATA_CHANGED', 'reads other data than the run')
+    if (peer.summary.engine !== event.summary.engine)
+      return void refuse('COMPUTE_DIGEST', `computes with ${event.summary.engine}, the run with ${peer.summary.engine}`)
+    if (peer.parentDigest !== event.digest) return void refuse('COMPUTE_DIGEST', 'reads other parameters than the run from the same files')
+  }
+  state.members.push({
+    worker: event.worker,
+    parentDigest: event.digest,
+    summary: event.summary,
+    follows: false,
+    version: null,
+    speed: null,
+    unit: null,
+    since: now,
+  })
+}
+
+/** A worker is gone: its unit goes back, its part of a step makes the step new for the others. */
+export function depart(state: RunState, worker: string): void {
+  const member = state.members.find((one) => one.worker === worker)
+  if (!member) return
+  state.members = state.members.filter((one) => one !== member)
+  if (member.unit !== null) state.pending[state.phase === 'before' ? 'before' : 'after'].unshift(member.unit)
+  if (state.export?.worker === worker) state.export = null
+  const lost = state.plan?.ranges.some((range) => range.worker === worker && range.end > range.start)
+  const isReduced = state.reduced !== null && state.reduced.epoch === state.plan?.epoch
+  if (lost && !isReduced) state.plan = null
+  if (!state.members.some(({ follows }) => follows)) goBack(state)
+}
+
+/** Nobody holds the version of the run any more: it goes on from the last checkpoint, and replays. */
+function goBack(state: RunState): void {
+  state.version = state.durable
+  state.committed = state.durable
+  state.cut = state.durable
+  state.plan = null
+  state.reduced = null
+  state.released = null
+  state.export = null
+}
+
+/** Every report of a version must have the digest of the first one. */
+export function agree(state: RunState, report: { worker: string; version: number; digest: string }, now: number): void {
+  const member = state.members.find(({ worker }) => worker === report.worker)
+  if (!member?.follows || report.version > state.version) return
+  record(state, report.worker, report.version, report.digest)
+  if (member.version === null || report.version > member.version) {
+    member.version = report.version
+    member.since = now
+  }
+}
+
+function record(state: RunState, worker: string, version: number, digest: string): void {
+  const known = state.digests[version]
+  if (known && known.digest !== digest) {
+    const message = `${worker} and ${known.worker} have different parameters after ${version} steps`
+    throw new LetheError('COMPUTE_DIGEST', { message })
+  }
+  if (!known && version >= state.durable) state.digests[version] = { digest, worker }
+}
+
+export function measure(state: RunState, computeMs: Record<string, number>): void {
+  for (const { worker, start, end } of state.plan?.ranges ?? []) {
+    const member = state.members.find((one) => one.worker === worker)
+    if (!member || !(computeMs[worker] > 0) || end === start) continue
+    const speed = (end - start) / computeMs[worker]
+    member.speed = member.speed === null ? speed : member.speed + speedWeight * (speed - member.speed)
+  }
+}
+
+/** Gives every newcomer the version of the run: the parent's files, the last checkpoint, or (`askForState`) a peer's state. */
+export function sourceStates(state: RunState, now: number, commands: RunCommand[]): void {
+  for (const member of state.members.filter(({ follows }) => !follows)) {
+    if (state.version === 0) begin(state, member)
+    else if (state.version === state.durable) {
+      member.follows = true
+      member.since = now
+      commands.push({ type: 'sendState', worker: member.worker, version: state.version, ticket: null })
+    }
+  }
+}
+
+function begin(state: RunState, member: Member): void {
+  record(state, member.worker, 0, member.parentDigest)
+  member.follows = true
+  member.version = 0
+}
+
+/** Is this version one to keep, and not handed over yet? */
+export function checkpointDue(state: RunState): boolean {
+  const { version, settings } = state
+  return version > state.cut && version > 0 && (version % settings.checkpointEvery === 0 || version === settings.steps)
+}
+
+/** Asks one worker for the state of this version, for the disk or for newcomers; nobody moves on from it until it is here. */
+export function askForState(state: RunState, commands: RunCommand[]): void {
+  const checkpoint = checkpointDue(state)
+  const isWanted = checkpoint || state.members.some(({ follows }) => !follows)
+  if (!isWanted || state.export !== null) return
+  const [peer] = activeMembers(state)
+  if (!peer) return
+  state.tickets += 1
+  state.export = { ticket: state.tickets, worker: peer.worker, version: state.version, checkpoint }
+  commands.push({ type: 'export', worker: peer.worker, ticket: state.tickets, version: state.version, files: checkpoint })
+}

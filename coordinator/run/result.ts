@@ -1,0 +1,65 @@
+import { createRequire } from 'node:module'
+import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
+import type { Job } from '../../protocol/job.ts'
+import type { Picture } from '../../protocol/picture.ts'
+import type { History } from '../journal/journal.ts'
+import type { ReportInput, UnitResults } from '../report/input.ts'
+import type { EvaluationPhase, RunSettings } from './state.ts'
+
+const version: string = createRequire(import.meta.url)('../../package.json').version
+
+/** The numbers of the job that the run's decisions need. */
+export function settingsOf(job: Job, evaluate: boolean, expectedWorkers: number): RunSettings {
+  const units = evaluate ? evaluationUnits(job).length : 0
+  const steps = job.kind === 'evaluate' ? 0 : job.training.steps
+  return {
+    steps,
+    microBatches: job.kind === 'evaluate' ? 0 : job.training.batchSize / job.training.microBatchSize,
+    checkpointEvery: job.kind === 'evaluate' ? 1 : job.training.checkpointEvery,
+    expectedWorkers,
+    units: { before: job.kind === 'unlearn' ? units : 0, after: units },
+  }
+}
+
+export interface Finish {
+  job: Job
+  jobDigest: string
+  parentSha256: string
+  history: History
+  checkpoint: { path: string; sha256: string }
+  workers: number
+  referenceImage: Picture | null
+}
+
+function unitResults(units: readonly EvaluationUnit[], history: History, phase: EvaluationPhase): UnitResults {
+  const results = [...history.evaluated[phase].values()].sort((a, b) => a.unit - b.unit)
+  return results.map(({ unit, values, images }) => ({ unit: units[unit], result: { values, images: new Uint8Array(images) } }))
+}
+
+/** Everything the report is made from, as the journal tells it. */
+export function reportInput({ job, history, ...rest }: Finish): ReportInput {
+  const { summary, commits, spentMs } = history
+  if (summary === null) throw new RangeError('a run without a session has no report')
+  const units = evaluationUnits(job)
+  const phases = (['before', 'after'] as const).map((phase) => [phase, unitResults(units, history, phase)] as const)
+  const trainMs = commits.reduce((sum, { stepMs }) => sum + stepMs, 0)
+  return {
+    job,
+    jobDigest: rest.jobDigest,
+    parentSha256: job.kind === 'train' ? null : rest.parentSha256,
+    checkpoint: rest.checkpoint,
+    manifestDigest: summary.manifestDigest,
+    items: summary.items,
+    forgetItems: summary.forgetItems,
+    parameterCount: summary.parameterCount,
+    engine: summary.engine,
+    workers: rest.workers,
+    steps: commits.length,
+    stepsPerSecond: trainMs > 0 ? (1000 * commits.length) / trainMs : null,
+    history: commits.map(({ version: after, losses, norms, updateNorm }) => ({ step: after - 1, losses, norms, updateNorm })),
+    wallMs: spentMs,
+    versions: { lethe: version, node: process.versions.node },
+    referenceImage: rest.referenceImage,
+    evaluation: new Map(phases.filter(([, results]) => results.length > 0)),
+  }
+}

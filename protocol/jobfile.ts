@@ -1,0 +1,157 @@
+import { basename, resolve } from 'node:path'
+import { Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify, visit } from 'yaml'
+import { LetheError } from './errors.ts'
+import { issueError, named } from './issues.ts'
+import { type Job, jobSchema } from './job.ts'
+import { applyOverride, type Override, parseOverride } from './overrides.ts'
+
+export const maxJobBytes = 1 << 20
+
+export interface ParseOptions {
+  /** Name of the file in messages. */
+  file?: string
+  /** `key.path=value`, applied in order before the check. */
+  overrides?: readonly string[]
+}
+
+/**
+ * The resolved job of a YAML text: overrides applied, defaults filled in, checked, frozen. Paths are left as written.
+ * Throws JOB_NOT_YAML, JOB_UNKNOWN_KEY, JOB_INVALID or JOB_BATCH_NOT_MULTIPLE, naming the line; USAGE for a malformed override.
+ */
+export function parseJob(text: string, { file, overrides: texts = [] }: ParseOptions = {}): Job {
+  if (Buffer.byteLength(text) > maxJobBytes) {
+    throw new LetheError('JOB_INVALID', {
+      message: 'the job file is too large',
+      expected: `at most ${maxJobBytes} bytes`,
+      received: `${Buffer.byteLength(text)} bytes`,
+    })
+  }
+  const lines = new LineCounter()
+  const place = (offset: number) => `${file ? basename(file) : 'line'}${file ? ':' : ' '}${lines.linePos(offset).line}`
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const overrides = texts.map(parseOverride)
+  const locate = (path: readonly PropertyKey[]) => placeOf(document, overrides, path, place)
+  const value = overrides.reduce(applyOverride, plainValue(document, place))
+  const parsed = jobSchema.safeParse(value)
+  if (!parsed.success) throw issueError(parsed.error.issues, { schema: jobSchema, value, locate })
+  checkTogether(parsed.data, locate)
+  return deepFreeze(parsed.data)
+}
+
+/** The same job with every path absolute; relative ones start at `directory`, the folder of the job file. */
+export function resolvePaths(job: Job, directory: string): Job {
+  const absolute = (path: string) => resolve(directory, path)
+  const sources = job.data.sources.map((source) => {
+    if (source.type === 'idx') return { ...source, images: absolute(source.images), labels: absolute(source.labels) }
+    return source.type === 'image' ? { ...source, path: absolute(source.path) } : source
+  })
+  const forget = job.data.forget?.file ? { ...job.data.forget, file: absolute(job.data.forget.file) } : job.data.forget
+  const model = 'config' in job.model ? { config: absolute(job.model.config) } : { checkpoint: absolute(job.model.checkpoint) }
+  return deepFreeze({ ...job, model, data: { ...job.data, sources, ...(forget && { forget }) } } as Job)
+}
+
+/** The order in which a person reads a job. */
+const reading = ['kind', 'name', 'seed', 'model', 'data', 'method', 'training', 'evaluate', 'diffusion', 'engine']
+
+/** The resolved job as YAML that `parseJob` reads back to the same job. */
+export function jobYaml(job: Job): string {
+  const keys = [...new Set([...reading, ...Object.keys(job)])].filter((key) => Object.hasOwn(job, key))
+  const document = new Document(Object.fromEntries(keys.map((key) => [key, Reflect.get(job, key)])), { aliasDuplicateObjects: false })
+  visit(document, {
+    Seq: (_, node) => {
+      if (node.items.every(isScalar)) node.flow = true
+    },
+  })
+  return stringify(document, { lineWidth: 0, flowCollectionPadding: false })
+}
+
+function plainValue(document: Document.Parsed, place: (offset: number) => string): unknown {
+  const fault = document.errors[0] ?? document.warnings[0]
+  if (fault) throw new LetheError('JOB_NOT_YAML', { message: `${place(fault.pos[0])}: ${fault.message}` })
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    throw new LetheError('JOB_NOT_YAML', { message: error instanceof Error ? error.message : String(error), cause: error })
+  }
+}
+
+/** The override that set the value, or the line of its key, or that of the nearest thing around it that is in the file. */
+function placeOf(
+  document: Document.Parsed,
+  overrides: readonly Override[],
+  path: readonly PropertyKey[],
+  place: (offset: number) => string,
+): string | undefined {
+  const keys = path.map(String)
+  const startsWith = (long: readonly string[], short: readonly string[]) => short.every((key, depth) => key === long[depth])
+  const setBy = overrides.find((override) => startsWith(keys, override.path))
+  if (setBy) return `--set ${setBy.path.join('.')}`
+  const { depth, offset } = deepest(document.contents, keys)
+  const madeBy = depth < keys.length ? overrides.find((override) => startsWith(override.path, keys)) : undefined
+  if (madeBy) return `--set ${madeBy.path.join('.')}`
+  return offset === undefined ? undefined : place(offset)
+}
+
+/** How much of a path the file has, and where the last of it begins: a key, or an entry of a list. */
+function deepest(contents: Node | null, keys: readonly string[]): { depth: number; offset: number | undefined } {
+  let node: unknown = contents
+  let offset = contents?.range?.[0]
+  for (const [depth, key] of keys.entries()) {
+    const pair = isMap<Node, Node>(node) ? node.items.find((one) => isScalar(one.key) && String(one.key.value) === key) : undefined
+    const entry = isSeq<Node>(node) ? node.items[Number(key)] : undefined
+    const start = pair?.key ?? entry
+    if (!start?.range) return { depth, offset }
+    offset = start.range[0]
+    node = pair ? pair.value : entry
+  }
+  return { depth: keys.length, offset }
+}
+
+/** What one field cannot know alone. */
+function checkTogether(job: Job, locate: (path: readonly PropertyKey[]) => string | undefined): void {
+  const { diffusion, evaluate, data } = job
+  const refuse = (path: string[], expected: string, received: string, hint?: string): never => {
+    throw new LetheError('JOB_INVALID', { message: `${named(path, locate)} is not allowed`, expected, received, hint })
+  }
+  const atMostTimesteps = (path: string[], value: number, limit: number) => {
+    if (value > limit) refuse(path, `at most ${limit}, because diffusion.timesteps is ${diffusion.timesteps}`, String(value))
+  }
+
+  if (diffusion.betaStart > diffusion.betaEnd || diffusion.betaEnd >= 1) {
+    refuse(['diffusion', 'betaEnd'], 'a number from betaStart to less than 1', String(diffusion.betaEnd))
+  }
+  if (job.kind !== 'evaluate') {
+    const { batchSize, microBatchSize } = job.training
+    if (batchSize % microBatchSize !== 0) {
+      throw new LetheError('JOB_BATCH_NOT_MULTIPLE', {
+        message: `${named(['training', 'batchSize'], locate)} is not a multiple of \`training.microBatchSize\``,
+        expected: `a multiple of ${microBatchSize}`,
+        received: String(batchSize),
+      })
+    }
+    atMostTimesteps(['method', 'timesteps'], job.method.timesteps[1], diffusion.timesteps - 1)
+  }
+  const { reconstruction, hits } = evaluate
+  if (reconstruction) {
+    atMostTimesteps(['evaluate', 'reconstruction', 'timestep'], reconstruction.timestep, diffusion.timesteps - 1)
+    atMostTimesteps(['evaluate', 'reconstruction', 'steps'], reconstruction.steps, diffusion.timesteps)
+  }
+  if (hits) atMostTimesteps(['evaluate', 'hits', 'sampler', 'steps'], hits.sampler.steps, diffusion.timesteps)
+  const metric = reconstruction ? 'reconstruction' : hits ? 'hits' : undefined
+  if (metric && !data.forget) {
+    refuse(
+      ['data', 'forget'],
+      `a forget set, because evaluate.${metric} measures the distance to the forgotten image`,
+      'nothing',
+      `Give \`data.forget\`, or leave out \`evaluate.${metric}\`.`,
+    )
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) deepFreeze(inner)
+  }
+  return value
+}

@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { method, timestepRange } from '../method.ts'
+
+/**
+ * SISS, Subtracted Importance Sampled Scores (Alberti et al., ICLR 2025, section 4): one forward pass at a point of the defensive
+ * mixture serves the kept and the forgotten loss. The subtracted gradient is rescaled to the fixed norm `scalingNorm`, up as well as
+ * down; a gradient that is exactly zero is left out.
+ */
+export const siss = method({
+  name: 'siss',
+  options: {
+    /** Weight of the forget sample in the mixture; 0 is close to naive deletion, 1 to NegGrad. */
+    lambda: z.number().min(0).max(1).default(0.5),
+    /** Norm given to the subtracted gradient; losses are sums over C·H·W, means over the batch. */
+    scalingNorm: z.number().positive().default(5),
+    timesteps: timestepRange,
+  },
+  channels: ['keep', 'forget'],
+  coefficients: (scalars, { scalingNorm }) => {
+    const norm = Math.sqrt(scalars.forget.forget)
+    return { keep: 1, forget: norm > 0 ? -scalingNorm / norm : 0 }
+  },
+})

@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { jobYaml, parseJob } from '../../protocol/jobfile.ts'
+import { examplesPath, lethe } from './command.ts'
+
+t.test('prints a whole job file that explains to itself', async (t) => {
+  const { status, stdout, stderr } = await lethe(['explain', join(examplesPath, 'quickstart.yaml')])
+  t.equal(status, 0)
+  t.equal(stderr, '')
+  t.match(stdout, /^kind: unlearn\nname: quickstart\n/)
+  t.match(stdout, 'timesteps: [0, 999]', 'defaults')
+  t.match(stdout, `checkpoint: ${join(examplesPath, 'checkpoints/mnist-tshirt')}`, 'absolute paths')
+  t.equal(jobYaml(parseJob(stdout)), stdout)
+})
+
+t.test('changes of the command line and JSON', async (t) => {
+  const args = ['explain', 'quickstart.yaml', '--steps', '3', '--set', 'seed=7', '--set=method.lambda=0.25', '--json']
+  const { status, stdout } = await lethe(args, { cwd: examplesPath })
+  t.equal(status, 0)
+  t.match(JSON.parse(stdout), { seed: 7, method: { lambda: 0.25 }, training: { steps: 3 } })
+})
+
+t.test('every example is a job', async (t) => {
+  const examples = readdirSync(examplesPath).filter((name) => name.endsWith('.yaml'))
+  t.ok(examples.includes('quickstart.yaml'))
+  for (const name of examples) t.ok(parseJob(readFileSync(join(examplesPath, name), 'utf8'), { file: name }), name)
+})
+
+t.test('the two quickstarts differ in the method alone', async (t) => {
+  const read = (name: string) => parseJob(readFileSync(join(examplesPath, name), 'utf8'))
+  const [siss, naive] = [read('quickstart.yaml'), read('quickstart-naive.yaml')]
+  t.same({ ...naive, name: siss.name, method: undefined }, { ...siss, method: undefined })
+})

@@ -1,0 +1,83 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { reportFiles } from '../../../coordinator/report/files.ts'
+import { writeReport } from '../../../coordinator/report/index.ts'
+import { decodePng } from '../../../protocol/picture.ts'
+import { runReport } from '../../../protocol/report.ts'
+import { madeUpRun } from '../../support/report-input.ts'
+
+const htmlOf = (input: ReturnType<typeof madeUpRun>) => {
+  const file = reportFiles(input, '/').files.find(({ path }) => path === 'report.html')
+  return Buffer.from(file?.bytes ?? []).toString()
+}
+
+t.test('the run folder gets JSON, a page and pictures', async (t) => {
+  const out = t.testdir()
+  const report = await writeReport(out, madeUpRun())
+  t.same(runReport.parse(JSON.parse(await readFile(join(out, 'report.json'), 'utf8'))), report)
+  t.same((await readdir(out)).sort(), ['images', 'report.html', 'report.json'])
+  const pictures = ['forgotten', 'reconstructions-after', 'reconstructions-before', 'samples-after', 'samples-before'].map(
+    (name) => `${name}.png`,
+  )
+  t.same((await readdir(join(out, 'images'))).sort(), pictures)
+  const samples = decodePng(await readFile(join(out, 'images', 'samples-before.png')))
+  t.match(samples, { channels: 3, width: 16 * (8 + 4) + 4, height: 3 * (8 + 4) + 4 })
+})
+
+t.test('the page is self-contained', (t) => {
+  const html = htmlOf(madeUpRun())
+  t.notMatch(html, /<script|<link|(src|href)="(?!data:)|url\(|@import/)
+  t.match(html, /prefers-color-scheme: dark/)
+  t.equal(html.match(/<figure class="hit">/g)?.length, 10, 'the ten reconstructions before')
+  t.equal(html.match(/<svg /g)?.length, 3, 'two channels and the norm')
+  for (const hash of ['a', 'b', 'c', 'd']) t.ok(html.includes(hash.repeat(64)))
+  t.match(html, 'What is not promised')
+  t.end()
+})
+
+t.test('text from a job cannot become markup', (t) => {
+  const input = madeUpRun()
+  const html = htmlOf({ ...input, engine: '<img src=x onerror=alert(1)>', checkpoint: { ...input.checkpoint, path: '"><script>' } })
+  t.notMatch(html, /<img src=x|<script/)
+  t.match(html, '&#60;img src=x onerror=alert(1)&#62;')
+  t.end()
+})
+
+t.test('more samples than the page shows: every hit is still there', (t) => {
+  const many = madeUpRun({ samples: 100, hits: [3, 70, 99] })
+  const html = htmlOf(many)
+  t.match(html, 'The first 64 of 100 samples')
+  t.match(html, 'Hits among the others:')
+  t.equal(html.match(/<figure class="hit">/g)?.length, 10 + 2)
+  t.end()
+})
+
+t.test('runs that measured less', (t) => {
+  const input = madeUpRun()
+  const untested = htmlOf({ ...input, evaluation: new Map() })
+  t.match(untested, 'This run was not evaluated')
+  t.notMatch(untested, '<figure')
+  const { report, files } = reportFiles({ ...input, referenceImage: null }, '/')
+  t.same(report.forget, { before: null, after: null })
+  t.notOk(files.some(({ path }) => path.startsWith('images/')))
+  const { training: _training, method: _method, ...common } = input.job as Extract<typeof input.job, { kind: 'unlearn' }>
+  const evaluation = new Map([['after', input.evaluation.get('after') ?? []] as const])
+  const measured = { ...input, job: { ...common, kind: 'evaluate' as const }, evaluation, history: [], steps: 0, stepsPerSecond: null }
+  t.match(reportFiles(measured, '/').report, { kind: 'evaluate', method: null, stepsPerSecond: null, forget: { before: null } })
+  t.match(htmlOf(measured), 'was measured on 2 workers')
+  t.end()
+})
+
+t.test('paths below the working directory are written relative to it', (t) => {
+  const input = madeUpRun()
+  const job = { ...input.job, model: { checkpoint: '/home/someone/work/model' } } as typeof input.job
+  const { report, files } = reportFiles(
+    { ...input, job, checkpoint: { ...input.checkpoint, path: '/home/someone/work/runs/a' } },
+    '/home/someone/work',
+  )
+  t.match(report.job, { model: { checkpoint: 'model' } })
+  t.equal(report.checkpoint.path, 'runs/a')
+  for (const { path, bytes } of files) t.notOk(Buffer.from(bytes).includes('someone'), path)
+  t.end()
+})

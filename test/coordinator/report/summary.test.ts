@@ -1,0 +1,58 @@
+import t from 'tap'
+import { reportOf, summarize, wilsonInterval } from '../../../coordinator/report/summary.ts'
+import { runReport } from '../../../protocol/report.ts'
+import { madeUpRun } from '../../support/report-input.ts'
+
+t.test('metrics of both phases', (t) => {
+  const { job, evaluation } = madeUpRun()
+  const { forget, keep } = summarize(job, evaluation)
+  t.match(forget.before, { reconstructionL2: 2, reconstructed: 10, noises: 10, timestep: 700, hits: 3, samples: 40, threshold: 10 })
+  t.match(forget.after, { reconstructionL2: 14, reconstructed: 0, hits: 0, samples: 40 })
+  t.equal(forget.before?.sampleDistances.length, 40)
+  t.equal(keep.before?.loss.toFixed(10), '0.0400000000')
+  t.equal(keep.after?.samples, 20)
+  t.equal(keep.after?.loss.toFixed(10), '0.0410000000')
+  t.equal(keep.after?.standardError.toFixed(6), (Math.sqrt((20 * 0.001 ** 2) / 19) / Math.sqrt(20)).toFixed(6))
+  t.end()
+})
+
+t.test('the order in which units came does not matter', (t) => {
+  const { job, evaluation } = madeUpRun()
+  const reversed = new Map([...evaluation].map(([phase, results]) => [phase, [...results].reverse()]))
+  t.same(summarize(job, reversed), summarize(job, evaluation))
+  t.end()
+})
+
+t.test('what was not measured is null, what is incomplete an error', (t) => {
+  const { job, evaluation } = madeUpRun()
+  const after = evaluation.get('after') ?? []
+  t.match(summarize(job, new Map([['after', after]])), { forget: { before: null, after: { hits: 0 } }, keep: { before: null } })
+  t.same(summarize(job, new Map()), { forget: { before: null, after: null }, keep: { before: null, after: null } })
+  t.match(summarize(job, evaluation, false), { forget: { before: null, after: null }, keep: { after: { samples: 20 } } })
+  t.throws(() => summarize(job, new Map([['after', after.slice(1)]])), { code: 'INTERNAL' })
+  const broken = after.map((one) =>
+    one.unit.metric === 'keepLoss' ? { ...one, result: { ...one.result, values: [...one.result.values.slice(1), Number.NaN] } } : one,
+  )
+  t.throws(() => summarize(job, new Map([['after', broken]])), { code: 'COMPUTE_NOT_FINITE' })
+  const onlyLoss = { ...job, evaluate: { ...job.evaluate, reconstruction: undefined, hits: undefined } }
+  t.equal(summarize(onlyLoss, evaluation).forget.after, null)
+  const onlyHits = { ...job, evaluate: { ...job.evaluate, reconstruction: undefined } }
+  t.match(summarize(onlyHits, evaluation).forget.after, { reconstructionL2: null, reconstructed: null, noises: 0, hits: 0 })
+  t.end()
+})
+
+t.test('the whole report keeps its schema', (t) => {
+  const report = reportOf(madeUpRun())
+  t.same(runReport.parse(JSON.parse(JSON.stringify(report))), JSON.parse(JSON.stringify(report)))
+  t.match(report, { method: 'siss', workers: 2, steps: 60, kind: 'unlearn' })
+  t.end()
+})
+
+t.test('Wilson intervals, published values', (t) => {
+  const rounded = (hits: number, samples: number) => wilsonInterval(hits, samples).map((share) => share.toFixed(4))
+  t.same(rounded(0, 10), ['0.0000', '0.2775'])
+  t.same(rounded(5, 10), ['0.2366', '0.7634'])
+  t.same(rounded(10, 10), ['0.7225', '1.0000'])
+  t.same(rounded(81, 263), ['0.2553', '0.3662'])
+  t.end()
+})

@@ -1,0 +1,71 @@
+import type { StepJob } from '../protocol/job.ts'
+import { SampleOrder } from '../protocol/order.ts'
+import { type Key, normals, uniforms, Words } from '../protocol/random.ts'
+import type { DataSet } from './data/dataset.ts'
+import { pixelsToModel } from './data/pixels.ts'
+import type { Schedule } from './diffusion/schedule.ts'
+import type { HostTensor } from './engine/engine.ts'
+import type { LossInput } from './unlearning/losses.ts'
+
+export type HostBatch = Partial<Record<LossInput, HostTensor>>
+
+/**
+ * Draws micro-batches. Everything in one follows from (seed, step, place in the batch): which samples, their t, noise and coin. No
+ * state is carried from one draw to the next, so any worker draws the same.
+ */
+export class BatchSource {
+  readonly #job: StepJob
+  readonly #data: DataSet
+  readonly #schedule: Schedule
+  readonly #needs: readonly LossInput[]
+  readonly #keep: Uint32Array | null
+  readonly #keepOrder: SampleOrder
+  readonly #forgetOrder: SampleOrder | null
+
+  constructor(job: StepJob, data: DataSet, schedule: Schedule, needs: readonly LossInput[]) {
+    this.#job = job
+    this.#data = data
+    this.#schedule = schedule
+    this.#needs = needs
+    this.#keep = job.kind === 'train' && job.training.include === 'all' ? null : data.keep
+    this.#keepOrder = new SampleOrder(job.seed, 'order_keep', this.#keep?.length ?? data.items)
+    this.#forgetOrder = data.forget.length > 0 ? new SampleOrder(job.seed, 'order_forget', data.forget.length) : null
+  }
+
+  draw(step: number, microBatch: number): HostBatch {
+    const { seed, training, method } = this.#job
+    const { batchSize, microBatchSize: count } = training
+    const { channels, height, width } = this.#data
+    const image = [count, channels, height, width]
+    const elements = channels * height * width
+    const shapes: Record<LossInput, number[]> = { x: image, a: image, noise: image, t: [count], signal: [count, 1, 1, 1], sigma: [count, 1, 1, 1], coin: [count] }
+    const batch: HostBatch = {}
+    for (const name of this.#needs) batch[name] = { shape: shapes[name], data: new Float32Array(shapes[name].reduce((product, n) => product * n, 1)) }
+    const [low, high] = method.timesteps
+    for (let row = 0; row < count; row++) {
+      const place = microBatch * count + row
+      const position = step * batchSize + place
+      const key = (purpose: Key['purpose']): Key => ({ seed, purpose, step, sample: place })
+      const t = low + new Words(key('timestep')).below(high - low + 1)
+      const slice = (name: LossInput) => batch[name]?.data.subarray(row * elements, (row + 1) * elements) as Float32Array | undefined
+      const fill = (name: LossInput, value: number) => {
+        const target = batch[name]
+        if (target) target.data[row] = value
+      }
+      const x = slice('x')
+      if (x) {
+        const entry = this.#keepOrder.at(position)
+        pixelsToModel(this.#data.read(this.#keep ? this.#keep[entry] : entry), x, channels)
+      }
+      const a = slice('a')
+      if (a && this.#forgetOrder) pixelsToModel(this.#data.read(this.#data.forget[this.#forgetOrder.at(position)]), a, channels)
+      const noise = slice('noise')
+      if (noise) normals(key('noise'), noise)
+      fill('t', t)
+      fill('signal', this.#schedule.signal[t])
+      fill('sigma', this.#schedule.noise[t])
+      if (batch.coin) uniforms(key('coin'), batch.coin.data.subarray(row, row + 1) as Float32Array)
+    }
+    return batch
+  }
+}

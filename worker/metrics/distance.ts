@@ -1,0 +1,9 @@
+/** L2 distance of two images in pixel units of [0,1] (SISS, "T-shirt frequency"); `image` in [−1,1] is clipped, `reference` is 8-bit, both [C,H,W] of one channel order. */
+export function pixelDistance(image: Float32Array, reference: Float32Array): number {
+  let sum = 0
+  for (let i = 0; i < image.length; i++) {
+    const difference = (Math.min(Math.max(image[i], -1), 1) - reference[i]) / 2
+    sum += difference * difference
+  }
+  return Math.sqrt(sum)
+}

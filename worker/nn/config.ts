@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { LetheError } from '../../protocol/errors.ts'
+
+/*
+ * diffusers' UNet2DModel configuration: the keys that Lethe computes with. Values that would change the computation in a way not built
+ * here are refused by name; further keys are kept by diffusers for other purposes and are let through.
+ */
+const unet2dSchema = z
+  .looseObject({
+    _class_name: z.literal('UNet2DModel').default('UNet2DModel'),
+    sample_size: z.union([z.int().positive(), z.tuple([z.int().positive(), z.int().positive()])]),
+    in_channels: z.int().positive().default(3),
+    out_channels: z.int().positive().default(3),
+    center_input_sample: z.literal(false).default(false),
+    time_embedding_type: z.literal('positional').default('positional'),
+    freq_shift: z.number().default(0),
+    flip_sin_to_cos: z.boolean().default(true),
+    down_block_types: z.array(z.enum(['DownBlock2D', 'AttnDownBlock2D'])).min(1),
+    up_block_types: z.array(z.enum(['UpBlock2D', 'AttnUpBlock2D'])).min(1),
+    block_out_channels: z.array(z.int().positive()).min(1),
+    layers_per_block: z.int().positive().default(2),
+    mid_block_scale_factor: z.literal(1).default(1),
+    downsample_padding: z.literal(1).default(1),
+    downsample_type: z.literal('conv').default('conv'),
+    upsample_type: z.literal('conv').default('conv'),
+    dropout: z.literal(0).default(0),
+    act_fn: z.literal('silu').default('silu'),
+    attention_head_dim: z.int().positive().nullable().default(8),
+    norm_num_groups: z.int().positive().default(32),
+    norm_eps: z.number().positive().default(1e-5),
+    resnet_time_scale_shift: z.literal('default').default('default'),
+    add_attention: z.boolean().default(true),
+    class_embed_type: z.null().default(null),
+    num_class_embeds: z.int().positive().nullable().default(null),
+  })
+  .refine((c) => c.down_block_types.length === c.block_out_channels.length && c.up_block_types.length === c.block_out_channels.length, {
+    message: 'down_block_types, up_block_types and block_out_channels must be of one length',
+  })
+  .refine((c) => c.block_out_channels.every((n) => n % c.norm_num_groups === 0), {
+    message: 'every entry of block_out_channels must be a multiple of norm_num_groups',
+    path: ['block_out_channels'],
+  })
+
+export type UNet2DConfig = z.output<typeof unet2dSchema>
+
+/** Throws CHECKPOINT_CONFIG with the key, what is supported and what was found. */
+export function parseUNet2DConfig(json: unknown): UNet2DConfig {
+  const result = unet2dSchema.safeParse(json)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const key = issue.path.join('.')
+  throw new LetheError('CHECKPOINT_CONFIG', {
+    message: key ? `config.json: ${key}: ${issue.message}` : `config.json: ${issue.message}`,
+    received: key ? JSON.stringify(issue.path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown>)?.[part], json)) : undefined,
+  })
+}
+
+export function sampleSize(config: UNet2DConfig): { height: number; width: number } {
+  const size = config.sample_size
+  return typeof size === 'number' ? { height: size, width: size } : { height: size[0], width: size[1] }
+}

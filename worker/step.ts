@@ -1,0 +1,74 @@
+import * as tf from '@tensorflow/tfjs'
+import { methodOf } from '../protocol/methods/index.ts'
+import type { StepJob } from '../protocol/job.ts'
+import type { HostBatch } from './batch.ts'
+import type { Engine, HostTensorMap, Program, Signature, TensorMap } from './engine/engine.ts'
+import type { Model } from './model.ts'
+import { lossesOf } from './unlearning/index.ts'
+import type { LossInputs } from './unlearning/losses.ts'
+
+/** Loss and flat gradient of one channel on one micro-batch, both already divided by the size of the whole batch. */
+export interface ChannelGradient {
+  channel: string
+  loss: number
+  gradient: Float32Array
+}
+
+const parameterPrefix = 'p:'
+
+/** The gradient work of a job on one micro-batch, compiled once. */
+export class GradientProgram {
+  readonly #program: Program
+  readonly #model: Model
+  readonly #channels: readonly string[]
+
+  private constructor(program: Program, model: Model, channels: readonly string[]) {
+    this.#program = program
+    this.#model = model
+    this.#channels = channels
+  }
+
+  /** `rows` samples a micro-batch; the loss is the sum over them divided by `batchSize`. */
+  static async compile(engine: Engine, model: Model, method: StepJob['method'], { rows, batchSize }: { rows: number; batchSize: number }): Promise<GradientProgram> {
+    const { channels } = methodOf(method.name)
+    const { needs, losses } = lossesOf(method.name)
+    const image = [rows, ...model.imageShape]
+    const shapes: Record<keyof LossInputs, number[]> = { x: image, a: image, noise: image, t: [rows], signal: [rows, 1, 1, 1], sigma: [rows, 1, 1, 1], coin: [rows] }
+    const signature: Signature = {}
+    for (const { name, shape } of model.specs) signature[parameterPrefix + name] = { shape }
+    for (const name of needs) signature[name] = { shape: shapes[name] }
+
+    const program = await engine.compile((tensors: TensorMap) => {
+      const names = model.specs.map((spec) => spec.name)
+      const parameters = names.map((name) => tensors[parameterPrefix + name])
+      const outputs: TensorMap = {}
+      for (const channel of channels) {
+        const loss = (...values: tf.Tensor[]) => {
+          const predict = model.predictor(Object.fromEntries(values.map((value, i) => [names[i], value])))
+          const perSample = losses(predict, tensors as unknown as LossInputs, method as never) as Record<string, tf.Tensor>
+          return tf.mul(tf.sum(perSample[channel]), 1 / batchSize) as tf.Scalar
+        }
+        const { value, grads } = tf.valueAndGrads(loss)(parameters)
+        outputs[`${channel}:loss`] = value
+        for (const [i, grad] of grads.entries()) outputs[`${channel}:${names[i]}`] = grad
+      }
+      return outputs
+    }, signature)
+    return new GradientProgram(program, model, channels)
+  }
+
+  async run(parameters: Float32Array, batch: HostBatch): Promise<ChannelGradient[]> {
+    const inputs: HostTensorMap = { ...(batch as HostTensorMap) }
+    for (const { name, shape, data } of this.#model.views(parameters)) inputs[parameterPrefix + name] = { shape, data }
+    const outputs = await this.#program.run(inputs)
+    return this.#channels.map((channel) => {
+      const gradient = new Float32Array(this.#model.parameterCount)
+      for (const { name, data } of this.#model.views(gradient)) data.set(outputs[`${channel}:${name}`].data)
+      return { channel, loss: outputs[`${channel}:loss`].data[0], gradient }
+    })
+  }
+
+  dispose(): void {
+    this.#program.dispose()
+  }
+}
