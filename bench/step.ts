@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { openEngine } from '../worker/engine/engine.ts'
+import { openEngine } from '../worker/engine/open.ts'
 import { Model } from '../worker/model.ts'
 import { GradientProgram } from '../worker/step.ts'
 
@@ -19,11 +19,12 @@ const { values: options } = parseArgs({
     runs: { type: 'string', default: '9' },
   },
 })
-const [threads, batch, runs] = [options.threads, options.batch, options.runs].map((text) => {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
-  console.error(`--threads, --batch and --runs take a positive number, not ${text}`)
+const counts = [options.threads, options.batch, options.runs].map(Number)
+if (!counts.every((count) => Number.isInteger(count) && count > 0)) {
+  console.error('--threads, --batch and --runs take positive whole numbers')
   process.exit(2)
-})
+}
+const [threads, batch, runs] = counts
 if (options.engine !== 'onnx' && options.engine !== 'tfjs') {
   console.error(`--engine takes onnx or tfjs, not ${options.engine}`)
   process.exit(2)

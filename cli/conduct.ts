@@ -35,7 +35,10 @@ export async function conduct({ coordinator: options, json, onListening }: Condu
   }
   try {
     const starting = startCoordinator({ ...options, onEvent, log: openLog('coordinator', 'silent') })
-    const coordinator = await Promise.race([starting, interrupt.raised])
+    const coordinator = await Promise.race([starting, interrupt.raised]).catch(async (error) => {
+      await starting.then((late) => late.stop('interrupted')).catch(() => {})
+      throw error
+    })
     const { result, url, token } = coordinator
     result.catch(() => {})
     try {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { unlearningMethods } from './methods/index.ts'
 import { denoise } from './methods/denoise.ts'
+import { unlearningMethods } from './methods/index.ts'
 
 /*
  * The job: what a user submits. Parsed once from YAML, unknown keys refused, defaults filled in, frozen; from then on every process
@@ -59,13 +59,11 @@ const training = {
   checkpointEvery: z.int().positive().default(50),
 }
 
-const ema = z
-  .strictObject({
-    maxDecay: z.number().min(0).max(1).default(0.9999),
-    inverseGamma: z.number().positive().default(1),
-    power: z.number().positive().default(0.75),
-  })
-  .prefault({})
+const ema = z.strictObject({
+  maxDecay: z.number().min(0).max(1).default(0.9999),
+  inverseGamma: z.number().positive().default(1),
+  power: z.number().positive().default(0.75),
+})
 
 const sampler = z
   .strictObject({ name: z.enum(['ddpm', 'ddim']).default('ddpm'), steps: z.int().positive().max(1000).default(50) })
@@ -76,7 +74,11 @@ const evaluate = z
   .strictObject({
     /** The forgotten image noised to `timestep` and denoised again, `noises` times with fixed keys. */
     reconstruction: z
-      .strictObject({ timestep: z.int().min(1).max(999).default(500), noises: z.int().positive().default(10), steps: z.int().positive().max(1000).default(50) })
+      .strictObject({
+        timestep: z.int().min(1).max(999).default(500),
+        noises: z.int().positive().default(10),
+        steps: z.int().positive().max(1000).default(50),
+      })
       .optional(),
     /** Samples closer than `threshold` (L2 over pixels in [0,1]) to the forgotten image. */
     hits: z.strictObject({ samples: z.int().positive().default(64), sampler }).optional(),
@@ -90,9 +92,7 @@ const evaluate = z
   .prefault({})
 
 const data = z.strictObject({ sources: z.array(source).min(1), forget: forgetSet.optional() })
-const engine = z
-  .strictObject({ name: z.enum(['onnx', 'tfjs']).default('onnx'), threads: z.int().positive().default(1) })
-  .prefault({})
+const engine = z.strictObject({ name: z.enum(['onnx', 'tfjs']).default('onnx'), threads: z.int().positive().default(1) }).prefault({})
 
 const common = {
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and hyphens'),
@@ -103,7 +103,10 @@ const common = {
 }
 
 const unlearningOptions = Object.values(unlearningMethods).map((one) => one.options)
-const unlearningMethod = z.discriminatedUnion('name', unlearningOptions as [(typeof unlearningOptions)[number], ...typeof unlearningOptions])
+const unlearningMethod = z.discriminatedUnion(
+  'name',
+  unlearningOptions as [(typeof unlearningOptions)[number], ...typeof unlearningOptions],
+)
 
 export const jobSchema = z.discriminatedUnion('kind', [
   z.strictObject({

@@ -36,6 +36,6 @@ export function floorViolations(files: readonly SourceFile[]): string[] {
 /** Module specifiers, and the files that a module loads by `new URL(…, import.meta.url)`, such as the code of a thread. */
 function specifiersOf(text: string): string[] {
   const imports = ts.preProcessFile(text, true, true).importedFiles.map((one) => one.fileName)
-  const urls = [...text.matchAll(/new URL\(\s*['"`]([^'"`]+)['"`]\s*,\s*import\.meta\.url/g)].map((match) => match[1])
+  const urls = [...text.matchAll(/new URL\(\s*['"`]([^'"`]+\.[jt]s)['"`]\s*,\s*import\.meta\.url/g)].map((match) => match[1])
   return [...imports, ...urls]
 }

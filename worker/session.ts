@@ -7,7 +7,8 @@ import { addInPlace, type TreeNode, TreeSum } from '../protocol/tree.ts'
 import { BatchSource } from './batch.ts'
 import { type DataSet, openDataSet } from './data/dataset.ts'
 import { makeSchedule, type Schedule } from './diffusion/schedule.ts'
-import { type Engine, openEngine } from './engine/engine.ts'
+import type { Engine } from './engine/engine.ts'
+import { openEngine } from './engine/open.ts'
 import { evaluateUnit } from './metrics/evaluate.ts'
 import { Predictor } from './metrics/predictor.ts'
 import { Model } from './model.ts'
@@ -62,7 +63,10 @@ export async function openSession(job: Job, files: FileBytes[]): Promise<JobSess
   const engine = await openEngine(job.engine)
   const schedule = makeSchedule(job.diffusion)
   if (job.kind === 'evaluate') return new Session(job, model, data, engine, schedule, new TrainingState(parameters, null), null)
-  const program = await GradientProgram.compile(engine, model, job.method, { rows: job.training.microBatchSize, batchSize: job.training.batchSize })
+  const program = await GradientProgram.compile(engine, model, job.method, {
+    rows: job.training.microBatchSize,
+    batchSize: job.training.batchSize,
+  })
   const batches = new BatchSource(job, data, schedule, lossesOf(job.method.name).needs)
   return new Session(job, model, data, engine, schedule, new TrainingState(parameters, job), { program, batches, job })
 }
@@ -156,7 +160,15 @@ class Session implements JobSession {
   async evaluate(unit: EvaluationUnit, onProgress: () => void = () => {}): Promise<EvaluationResult> {
     this.#predictor ??= Predictor.compile(this.#engine, this.#model, this.#job.evaluate.unitSize)
     const predictor = await this.#predictor
-    const context = { predictor, parameters: this.#state.released, schedule: this.#schedule, seed: this.#job.seed, onProgress, job: this.#job, data: this.#data }
+    const context = {
+      predictor,
+      parameters: this.#state.released,
+      schedule: this.#schedule,
+      seed: this.#job.seed,
+      onProgress,
+      job: this.#job,
+      data: this.#data,
+    }
     return evaluateUnit(context, unit)
   }
 
@@ -173,7 +185,12 @@ class Session implements JobSession {
 
   #requireTraining(step: number) {
     if (!this.#training) throw new LetheError('INTERNAL', { message: 'an evaluate job has no steps' })
-    if (step !== this.#state.step) throw new LetheError('INTERNAL', { message: 'a step was asked for out of order', expected: `${this.#state.step}`, received: `${step}` })
+    if (step !== this.#state.step)
+      throw new LetheError('INTERNAL', {
+        message: 'a step was asked for out of order',
+        expected: `${this.#state.step}`,
+        received: `${step}`,
+      })
     return this.#training
   }
 }

@@ -5,7 +5,15 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
-import { bulkMessageBytes, bulkPath, controlMessageBytes, controlPath, memberHeader, protocolVersion, versionHeader } from '../../protocol/socket.ts'
+import {
+  bulkMessageBytes,
+  bulkPath,
+  controlMessageBytes,
+  controlPath,
+  memberHeader,
+  protocolVersion,
+  versionHeader,
+} from '../../protocol/socket.ts'
 
 export interface ServerOptions {
   host: string
@@ -67,7 +75,9 @@ function refuse(socket: Duplex, { status, error }: Refusal): void {
 /** Accepts workers. Whoever has no token or speaks another version is refused in the upgrade; sizes are limited before parsing. */
 export async function listen(options: ServerOptions): Promise<WorkerServer> {
   const server = createServer((_request, response) => {
-    response.writeHead(426, { 'content-type': 'text/plain', connection: 'close' }).end('This is a Lethe coordinator: workers join by WebSocket.\n')
+    response
+      .writeHead(426, { 'content-type': 'text/plain', connection: 'close' })
+      .end('This is a Lethe coordinator: workers join by WebSocket.\n')
   })
   const control = new WebSocketServer({ noServer: true, maxPayload: controlMessageBytes, perMessageDeflate: false })
   const bulk = new WebSocketServer({ noServer: true, maxPayload: bulkMessageBytes, perMessageDeflate: false })

@@ -75,7 +75,9 @@ export class CentralReducer implements Reducer {
       throw unasked(partial, `micro-batches ${start} to ${end - 1}`)
     if (partial.gradient.length !== this.#options.parameterCount) throw unasked(partial, `${partial.gradient.length} elements`)
     if (!Number.isFinite(partial.loss))
-      throw new LetheError('COMPUTE_NOT_FINITE', { message: `The loss of channel ${partial.channel} is ${partial.loss} in step ${partial.step}` })
+      throw new LetheError('COMPUTE_NOT_FINITE', {
+        message: `The loss of channel ${partial.channel} is ${partial.loss} in step ${partial.step}`,
+      })
     try {
       sums.loss.put(partial.node, partial.loss)
       sums.gradient.put(partial.node, partial.gradient)

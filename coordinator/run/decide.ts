@@ -27,11 +27,14 @@ export function decide(before: RunState, event: RunEvent, now: number): Decision
 function absorb(state: RunState, event: RunEvent, now: number, commands: RunCommand[]): void {
   switch (event.type) {
     case 'opened':
-      return admit(state, event, now, commands)
+      admit(state, event, now, commands)
+      return
     case 'left':
-      return depart(state, event.worker)
+      depart(state, event.worker)
+      return
     case 'at':
-      return agree(state, event, now)
+      agree(state, event, now)
+      return
     case 'reduced':
       if (state.plan?.epoch !== event.epoch || state.plan.step !== event.step) return
       measure(state, event.computeMs)
@@ -56,6 +59,7 @@ function absorb(state: RunState, event: RunEvent, now: number, commands: RunComm
       return
     case 'saved':
       state.durable = Math.max(state.durable, event.version)
+      state.cut = Math.max(state.cut, state.durable)
       for (const version of Object.keys(state.digests)) if (Number(version) < state.durable) delete state.digests[Number(version)]
       return
     case 'evaluated': {

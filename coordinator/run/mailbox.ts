@@ -1,5 +1,5 @@
-import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
 import { LetheError } from '../../protocol/errors.ts'
+import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { SessionSummary, WorkerBulk } from '../../protocol/messages.ts'
 import type { Exports } from './exports.ts'

@@ -40,7 +40,6 @@ export function depart(state: RunState, worker: string): void {
   const lost = state.plan?.ranges.some((range) => range.worker === worker && range.end > range.start)
   const isReduced = state.reduced !== null && state.reduced.epoch === state.plan?.epoch
   if (lost && !isReduced) state.plan = null
-  if (!state.members.some(({ follows }) => follows)) goBack(state)
 }
 
 /** Nobody holds the version of the run any more: it goes on from the last checkpoint, and replays. */
@@ -85,6 +84,7 @@ export function measure(state: RunState, computeMs: Record<string, number>): voi
 
 /** Gives every newcomer the version of the run: the parent's files, the last checkpoint, or (`askForState`) a peer's state. */
 export function sourceStates(state: RunState, now: number, commands: RunCommand[]): void {
+  if (!state.members.some(({ follows }) => follows)) goBack(state)
   for (const member of state.members.filter(({ follows }) => !follows)) {
     if (state.version === 0) begin(state, member)
     else if (state.version === state.durable) {
@@ -107,8 +107,9 @@ export function checkpointDue(state: RunState): boolean {
   return version > state.cut && version > 0 && (version % settings.checkpointEvery === 0 || version === settings.steps)
 }
 
-/** Asks one worker for the state of this version, for the disk or for newcomers; nobody moves on from it until it is here. */
+/** Asks one worker for the state of a committed version, for the disk or for newcomers; nobody moves on until it is here. */
 export function askForState(state: RunState, commands: RunCommand[]): void {
+  if (state.committed !== state.version) return
   const checkpoint = checkpointDue(state)
   const isWanted = checkpoint || state.members.some(({ follows }) => !follows)
   if (!isWanted || state.export !== null) return

@@ -16,10 +16,13 @@ export interface RosterOptions {
   onTick(): void
 }
 
+/** What a worker owes the run and must not sit on for ever. */
+export type Debt = 'partials' | 'version' | 'evaluation' | 'export'
+
 interface Entry {
   peer: Peer
   liveness: Liveness
-  hasWork: boolean
+  debts: Set<Debt>
   isGreeted: boolean
 }
 
@@ -43,14 +46,19 @@ export class Roster {
     return this.#entries.get(worker)?.peer
   }
 
-  /** Whether this worker owes the run something that takes arithmetic. */
-  setWork(worker: string, hasWork: boolean): void {
-    const entry = this.#entries.get(worker)
-    if (entry) entry.hasWork = hasWork
+  owes(worker: string, debt: Debt): void {
+    this.#entries.get(worker)?.debts.add(debt)
+  }
+
+  settles(worker: string, debt: Debt): void {
+    this.#entries.get(worker)?.debts.delete(debt)
   }
 
   join(control: WebSocket): void {
-    if (this.#isClosed) return control.terminate()
+    if (this.#isClosed) {
+      control.terminate()
+      return
+    }
     this.#joined += 1
     const peer = new Peer(`w${this.#joined}`, control, {
       onMessage: (one, message) => this.#onMessage(one, message),
@@ -64,7 +72,7 @@ export class Roster {
         this.#options.onLeft(one.worker, reason)
       },
     })
-    this.#entries.set(peer.worker, { peer, liveness: new Liveness(tickMs), hasWork: false, isGreeted: false })
+    this.#entries.set(peer.worker, { peer, liveness: new Liveness(tickMs), debts: new Set(), isGreeted: false })
   }
 
   joinBulk(bulk: WebSocket, memberKey: string): boolean {
@@ -106,8 +114,8 @@ export class Roster {
     const now = performance.now()
     const elapsedMs = now - this.#lastTick
     this.#lastTick = now
-    for (const { peer, liveness, hasWork } of [...this.#entries.values()]) {
-      const reason = liveness.tick(elapsedMs, hasWork)
+    for (const { peer, liveness, debts } of [...this.#entries.values()]) {
+      const reason = liveness.tick(elapsedMs, debts.size > 0)
       if (reason !== null) peer.close(reason)
     }
     this.#options.onTick()

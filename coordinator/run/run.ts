@@ -1,11 +1,11 @@
-import { LetheError } from '../../protocol/errors.ts'
 import type { FileBytes } from '../../protocol/digest.ts'
+import { sha256 } from '../../protocol/digest.ts'
+import { LetheError } from '../../protocol/errors.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import { methodOf } from '../../protocol/methods/index.ts'
 import type { Picture } from '../../protocol/picture.ts'
 import type { RunReport } from '../../protocol/report.ts'
-import { sha256 } from '../../protocol/digest.ts'
 import { heartbeatMs } from '../../protocol/socket.ts'
 import { transferFrames } from '../../protocol/transfer.ts'
 import { fold, type History, type Journal, type JournalEvent, resumed } from '../journal/journal.ts'
@@ -18,8 +18,8 @@ import { decide } from './decide.ts'
 import type { CoordinatorEvent, Log } from './events.ts'
 import { Exports } from './exports.ts'
 import { Mailbox } from './mailbox.ts'
-import { Roster } from './roster.ts'
 import { reportInput, settingsOf } from './result.ts'
+import { Roster } from './roster.ts'
 import { initialState, type RunCommand, type RunEvent, type RunState } from './state.ts'
 
 export interface RunOptions {
@@ -48,6 +48,7 @@ const maxFailures = 3
 export class Run {
   readonly result: Promise<RunReport>
   readonly #options: RunOptions
+  readonly #runId: string
   readonly #exports = new Exports()
   readonly #mailbox: Mailbox
   readonly #roster: Roster
@@ -69,13 +70,14 @@ export class Run {
 
   constructor(options: RunOptions) {
     this.#options = options
+    this.#runId = sha256(Buffer.from(`${options.jobDigest} ${options.parentSha256}`))
     this.#mailbox = new Mailbox(options.job, this.#exports)
     this.#state = initialState(settingsOf(options.job, options.evaluate, options.expectedWorkers), resumed(options.history))
     this.#roster = new Roster({
       welcome: {
         type: 'welcome',
         heartbeatMs,
-        runId: sha256(Buffer.from(`${options.jobDigest} ${options.parentSha256}`)),
+        runId: this.#runId,
         job: options.job,
         files: options.parent.map(({ path, bytes }) => ({ path, sha256: sha256(bytes), bytes: bytes.byteLength })),
       },
@@ -135,8 +137,11 @@ export class Run {
   }
 
   #step(event: RunEvent): void {
+    const { committed } = this.#state
     const { state, commands, reason } = decide(this.#state, event, performance.now())
     this.#state = state
+    // A replayed step has its time in the journal already.
+    if (state.committed !== committed && event.type !== 'committed') this.#committedAt = performance.now()
     if (reason.replace(/\d+/g, '') !== this.#reason.replace(/\d+/g, '')) this.#options.log.info({ phase: state.phase }, reason)
     this.#reason = reason
     for (const command of commands) this.#execute(command)
@@ -155,41 +160,56 @@ export class Run {
   #execute(command: RunCommand): void {
     switch (command.type) {
       case 'phase':
-        return this.#enter(command.phase)
+        this.#enter(command.phase)
+        return
       case 'plan':
-        return this.#plan(command)
+        this.#plan(command)
+        return
       case 'release': {
         const { direction } = this.#reduction as Reduction
         const bytes = new Uint8Array(direction.buffer, direction.byteOffset, direction.byteLength)
         const frames = [...transferFrames({ type: 'direction', step: command.step }, bytes)]
-        for (const worker of command.workers) this.#roster.get(worker)?.sendBulkFrames(frames)
+        for (const worker of command.workers) {
+          this.#roster.owes(worker, 'version')
+          this.#roster.get(worker)?.sendBulkFrames(frames)
+        }
         return
       }
       case 'commit':
-        return this.#commit(command)
+        this.#commit(command)
+        return
       case 'export':
         this.#exports.ask(command.ticket, command.worker)
-        return this.#roster.get(command.worker)?.send(withoutWorker(command))
+        this.#roster.owes(command.worker, 'export')
+        this.#roster.get(command.worker)?.send(withoutWorker(command))
+        return
       case 'save':
         this.#saving = this.#saving.then(() => this.#save(command))
-        return this.#background(this.#saving)
+        this.#background(this.#saving)
+        return
       case 'sendState':
-        return this.#sendState(command)
+        this.#sendState(command)
+        return
       case 'evaluate': {
         const ticket = this.#mailbox.issue({ worker: command.worker, phase: command.phase, unit: command.unit })
-        return this.#roster.get(command.worker)?.send({ type: 'evaluate', ticket, unit: this.#mailbox.units[command.unit] })
+        this.#roster.owes(command.worker, 'evaluation')
+        this.#roster.get(command.worker)?.send({ type: 'evaluate', ticket, unit: this.#mailbox.units[command.unit] })
+        return
       }
       case 'dismiss':
-        return this.#roster.get(command.worker)?.fail(new LetheError(command.code, { message: command.message }))
+        this.#roster.get(command.worker)?.fail(new LetheError(command.code, { message: command.message }))
+        return
       case 'fail':
-        return this.fail(new LetheError(command.code, { message: command.message }))
+        this.fail(new LetheError(command.code, { message: command.message }))
+        return
       case 'finish':
-        return this.#background(this.#finish())
+        this.#background(this.#finish())
+        return
     }
   }
 
   #enter(phase: RunState['phase']): void {
-    this.#background(this.#spend(phase))
+    this.#background(this.#spend(phase === 'done' ? 'report' : phase))
     this.#committedAt = performance.now()
     if (phase === 'before' || phase === 'after') {
       const units = this.#state.settings.units[phase] > 0 ? this.#mailbox.units : []
@@ -220,7 +240,8 @@ export class Run {
     })
     this.#background(reducing)
     for (const { worker, start, end } of ranges) {
-      this.#roster.setWork(worker, end > start)
+      if (end > start) this.#roster.owes(worker, 'partials')
+      else this.#roster.settles(worker, 'partials')
       this.#roster.get(worker)?.send({ type: 'assign', epoch, step, start, end })
     }
   }
@@ -253,13 +274,13 @@ export class Run {
             this.fail(error)
             throw error
           })
+    this.#roster.owes(worker, 'version')
     this.#roster.get(worker)?.sendBulk({ type: 'state', version }, state)
   }
 
   async #finish(): Promise<void> {
     const { job, jobDigest, parentSha256, folder, history, onEvent } = this.#options
     onEvent({ type: 'phase', phase: 'report', total: 1 })
-    await this.#spend('report')
     const checkpoint =
       job.kind === 'evaluate'
         ? { path: job.model.checkpoint, sha256: parentSha256 }
@@ -285,9 +306,12 @@ export class Run {
         return
       }
       case 'at':
-        return this.#dispatch({ type: 'at', worker, version: message.version, digest: message.digest })
+        this.#roster.settles(worker, 'version')
+        this.#dispatch({ type: 'at', worker, version: message.version, digest: message.digest })
+        return
       case 'failed':
-        return this.#onFailed(peer, LetheError.fromWire(message.error))
+        this.#onFailed(peer, LetheError.fromWire(message.error))
+        return
       case 'hello':
       case 'beat':
         return
@@ -297,8 +321,10 @@ export class Run {
   /** The first session tells what the job really is; a later coordinator of the run must find the same. */
   #prepare(summary: History['summary'] & object): void {
     const { history, job } = this.#options
-    if (history.summary && history.summary.manifestDigest !== summary.manifestDigest)
-      return this.fail(new LetheError('DATA_CHANGED', { message: 'the data are not those that the run began with' }))
+    if (history.summary && history.summary.manifestDigest !== summary.manifestDigest) {
+      this.fail(new LetheError('DATA_CHANGED', { message: 'the data are not those that the run began with' }))
+      return
+    }
     if (!history.summary) this.#background(this.#record({ type: 'session', summary }))
     if (this.#reducer || job.kind === 'evaluate') return
     this.#reducer = new CentralReducer({
@@ -313,7 +339,10 @@ export class Run {
   #onFailed(peer: Peer, error: LetheError): void {
     this.#failures += 1
     const isNobodyReady = this.#state.members.length === 0
-    if (error.code === 'COMPUTE_NOT_FINITE' || isNobodyReady || this.#failures >= maxFailures) return this.fail(error)
+    if (error.code === 'COMPUTE_NOT_FINITE' || isNobodyReady || this.#failures >= maxFailures) {
+      this.fail(error)
+      return
+    }
     this.#options.onEvent({ type: 'notice', message: `${peer.worker} failed: ${error.format()}` })
     peer.close(error.code)
   }
@@ -322,32 +351,42 @@ export class Run {
     const { worker } = peer
     switch (message.type) {
       case 'partial':
-        return this.#onPartial(worker, message, payload)
+        this.#onPartial(worker, message, payload)
+        return
       case 'file':
-        return this.#exports.addFile({ path: message.path, bytes: payload })
+        this.#exports.addFile({ path: message.path, bytes: payload })
+        return
       case 'state': {
         const { ticket, version, digest } = message
+        this.#roster.settles(worker, 'export')
         this.#exports.complete(ticket, version, digest, payload)
-        return this.#dispatch({ type: 'exported', worker, ticket, version, digest })
+        this.#dispatch({ type: 'exported', worker, ticket, version, digest })
+        return
       }
       case 'evaluation': {
         const { phase, unit } = this.#mailbox.close(worker, message.ticket)
         const { values } = message
-        if (!values.every(Number.isFinite))
-          return this.fail(new LetheError('COMPUTE_NOT_FINITE', { message: `A measurement ${phase} training is not finite` }))
+        if (!values.every(Number.isFinite)) {
+          this.fail(new LetheError('COMPUTE_NOT_FINITE', { message: `A measurement ${phase} training is not finite` }))
+          return
+        }
+        this.#failures = 0
+        this.#roster.settles(worker, 'evaluation')
         this.#background(this.#record({ type: 'evaluated', phase, unit, values, images: payload }))
         this.#dispatch({ type: 'evaluated', worker, phase, unit })
-        return this.#reportEvaluated(phase)
+        this.#reportEvaluated(phase)
+        return
       }
     }
   }
 
   #onPartial(worker: string, message: Extract<WorkerBulk, { type: 'partial' }>, payload: Uint8Array<ArrayBuffer>): void {
     const { epoch, step, channel, level, index, loss, computeMs } = message
+    if (message.runId !== this.#runId) throw new LetheError('CONNECTION_FRAME', { message: `${worker} sent a partial of another run` })
     const gradient = new Float32Array(payload.buffer)
     try {
       const isTaken = this.#reducer?.accept({ worker, epoch, step, channel, node: { level, index }, loss, gradient, computeMs })
-      if (isTaken) this.#roster.setWork(worker, false)
+      if (isTaken) this.#roster.settles(worker, 'partials')
     } catch (error) {
       if (error instanceof LetheError && error.code === 'COMPUTE_NOT_FINITE') this.fail(error)
       else throw error

@@ -74,7 +74,12 @@ export class RunFolder {
     const path = this.#statePath(version)
     const hint = 'Start the run again with --fresh.'
     const bytes = await readFile(path).catch((cause) => {
-      throw new LetheError('STORAGE_WRITE', { message: `cannot read ${path}`, received: (cause as NodeJS.ErrnoException).code, hint, cause })
+      throw new LetheError('STORAGE_WRITE', {
+        message: `cannot read ${path}`,
+        received: (cause as NodeJS.ErrnoException).code,
+        hint,
+        cause,
+      })
     })
     if (sha256(bytes) !== expectedSha256) throw new LetheError('STORAGE_WRITE', { message: `${path} is damaged`, hint })
     return bytes

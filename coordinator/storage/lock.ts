@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -47,7 +48,7 @@ export async function lock(path: string): Promise<() => Promise<void>> {
 
 /** A hard link appears with its content, so nobody reads a lock that has no owner yet. */
 async function claim(path: string, me: string): Promise<boolean> {
-  const mine = `${path}.${process.pid}`
+  const mine = `${path}.${randomUUID()}`
   try {
     await writeFile(mine, me)
     await link(mine, path)
@@ -62,7 +63,7 @@ async function claim(path: string, me: string): Promise<boolean> {
 
 /** Two processes may find the same dead owner: what was moved away must be what was judged. */
 async function takeAway(path: string, owner: string): Promise<void> {
-  const aside = `${path}.${process.pid}.stale`
+  const aside = `${path}.${randomUUID()}`
   try {
     await rename(path, aside)
   } catch {

@@ -10,7 +10,11 @@ async function readModelFile(path: string, name: string): Promise<FileBytes> {
   try {
     const { size } = await stat(path)
     if (size > maxFileBytes)
-      throw new LetheError('CHECKPOINT_FORMAT', { message: `${path} is too large`, expected: `at most ${maxFileBytes} bytes`, received: `${size}` })
+      throw new LetheError('CHECKPOINT_FORMAT', {
+        message: `${path} is too large`,
+        expected: `at most ${maxFileBytes} bytes`,
+        received: `${size}`,
+      })
     return { path: name, bytes: new Uint8Array(await readFile(path)) }
   } catch (cause) {
     if (cause instanceof LetheError) throw cause

@@ -18,6 +18,7 @@ function smallJob(t: Test, steps = 4): { cwd: string; file: string } {
       block_out_channels: [8, 8],
       layers_per_block: 1,
       norm_num_groups: 4,
+      attention_head_dim: 8,
       down_block_types: ['DownBlock2D', 'DownBlock2D'],
       up_block_types: ['UpBlock2D', 'UpBlock2D'],
     }),

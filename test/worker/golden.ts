@@ -3,7 +3,11 @@ import { fileURLToPath } from 'node:url'
 import { decodeSafetensors, floats } from '../../worker/checkpoint/safetensors.ts'
 
 /** Tensors of a golden file (test/golden/README.md says how they were made), as float32 with their shapes. */
-export function golden(path: string): { get(name: string): { shape: number[]; data: Float32Array }; names: string[]; metadata: Record<string, string> } {
+export function golden(path: string): {
+  get(name: string): { shape: number[]; data: Float32Array }
+  names: string[]
+  metadata: Record<string, string>
+} {
   const bytes = readFileSync(fileURLToPath(new URL(`../golden/${path}`, import.meta.url)))
   const { tensors, metadata } = decodeSafetensors(bytes)
   return {

@@ -30,8 +30,3 @@ export interface Engine {
   readonly description: string
   compile(step: StepFunction, signature: Signature): Promise<Program>
 }
-
-export async function openEngine(options: { name: 'onnx' | 'tfjs'; threads: number }): Promise<Engine> {
-  if (options.name === 'tfjs') return (await import('./tfjs/engine.ts')).openTfjsEngine()
-  return (await import('./onnx/engine.ts')).openOnnxEngine(options.threads)
-}

@@ -40,6 +40,10 @@ const unet2dSchema = z
     message: 'every entry of block_out_channels must be a multiple of norm_num_groups',
     path: ['block_out_channels'],
   })
+  .refine((c) => c.attention_head_dim === null || c.block_out_channels.every((n) => n % (c.attention_head_dim as number) === 0), {
+    message: 'every entry of block_out_channels must be a multiple of attention_head_dim',
+    path: ['attention_head_dim'],
+  })
 
 export type UNet2DConfig = z.output<typeof unet2dSchema>
 

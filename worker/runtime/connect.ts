@@ -34,7 +34,9 @@ export function connect({ url, path, token, maxBytes, headers, onMessage }: Dial
   socket.on('message', (data: RawData) => onMessage(data as Buffer))
   return new Promise((resolve, reject) => {
     socket.once('open', () => resolve(socket))
-    socket.once('error', (cause) => reject(new LetheError('CONNECTION_REFUSED', { message: `cannot reach ${url}: ${cause.message}`, cause })))
+    socket.once('error', (cause) =>
+      reject(new LetheError('CONNECTION_REFUSED', { message: `cannot reach ${url}: ${cause.message}`, cause })),
+    )
     socket.once('unexpected-response', (_request, response) => {
       let text = ''
       response.setEncoding('utf8')

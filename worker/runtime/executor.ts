@@ -94,7 +94,11 @@ export class Executor {
     if (state) {
       session.importState(state.bytes)
       if (session.step !== state.version)
-        throw new LetheError('CONNECTION_FRAME', { message: 'A state is of another version', expected: `${state.version}`, received: `${session.step}` })
+        throw new LetheError('CONNECTION_FRAME', {
+          message: 'A state is of another version',
+          expected: `${state.version}`,
+          received: `${session.step}`,
+        })
       this.#reached(session.digest())
       return true
     }

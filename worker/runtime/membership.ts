@@ -125,7 +125,10 @@ export class Membership {
     this.#bulk = socket
     // The last word may still be on its way on the other socket.
     const gone = () =>
-      setTimeout(() => this.#lost(new LetheError('CONNECTION_REFUSED', { message: `the coordinator at ${url} has gone` })), lastWordMs).unref()
+      setTimeout(
+        () => this.#lost(new LetheError('CONNECTION_REFUSED', { message: `the coordinator at ${url} has gone` })),
+        lastWordMs,
+      ).unref()
     socket.on('error', gone)
     socket.on('close', gone)
   }

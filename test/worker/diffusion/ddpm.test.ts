@@ -28,10 +28,18 @@ t.test('times', async (t) => {
   t.same(leadingTimesteps(schedule, 4, 1), [751, 501, 251, 1])
   t.same(timestepsFrom(500, 5), [500, 400, 300, 200, 100])
   t.same(timestepsFrom(2, 50), [2, 1, 0], 'no time twice')
-  for (const [start, steps] of [[700, 50], [999, 1000], [1, 1], [17, 13]]) {
+  for (const [start, steps] of [
+    [700, 50],
+    [999, 1000],
+    [1, 1],
+    [17, 13],
+  ]) {
     const times = timestepsFrom(start, steps)
     t.equal(times[0], start)
-    t.ok(times.every((time, k) => Number.isInteger(time) && time >= 0 && (k === 0 || time < times[k - 1])), `${start} in ${steps} steps`)
+    t.ok(
+      times.every((time, k) => Number.isInteger(time) && time >= 0 && (k === 0 || time < times[k - 1])),
+      `${start} in ${steps} steps`,
+    )
   }
 })
 

@@ -20,7 +20,17 @@ t.test('ᾱ of every schedule is that of diffusers', async (t) => {
 })
 
 t.test('published values of the linear schedule', async (t) => {
-  const values = { 0: 0.9999, 100: 0.89514, 250: 0.52142, 500: 0.077797, 600: 0.025567, 700: 6.8683e-3, 800: 1.5075e-3, 900: 2.7024e-4, 999: 4.0358e-5 }
+  const values = {
+    0: 0.9999,
+    100: 0.89514,
+    250: 0.52142,
+    500: 0.077797,
+    600: 0.025567,
+    700: 6.8683e-3,
+    800: 1.5075e-3,
+    900: 2.7024e-4,
+    999: 4.0358e-5,
+  }
   for (const [time, value] of Object.entries(values)) t.ok(Math.abs(linear.alphasCumprod[Number(time)] / value - 1) < 1e-4, `t = ${time}`)
   const deviations = { 0: 0.01, 100: 0.3238, 250: 0.6918, 500: 0.9603, 700: 0.9966, 999: 1 }
   for (const [time, value] of Object.entries(deviations)) t.ok(Math.abs(linear.noise[Number(time)] - value) < 5e-5, `σ at t = ${time}`)

@@ -24,6 +24,9 @@ t.test('half a cosine', async (t) => {
   t.ok(near(learningRateAt(110, training('cosine', 10)), 0), 'zero after the last step')
   t.ok(learningRateAt(109, training('cosine', 10)) > 0, 'the last step still moves')
   const rates = Array.from({ length: 100 }, (_, k) => learningRateAt(10 + k, training('cosine', 10)))
-  t.ok(rates.every((rate, k) => k === 0 || rate < rates[k - 1]), 'falls')
+  t.ok(
+    rates.every((rate, k) => k === 0 || rate < rates[k - 1]),
+    'falls',
+  )
   t.equal(learningRateAt(0, { ...training('cosine', 0), steps: 1 }), 0.1, 'a run of one step')
 })

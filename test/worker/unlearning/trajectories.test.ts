@@ -7,7 +7,7 @@ import { methodOf } from '../../../protocol/methods/index.ts'
 import { addInPlace, squaredNorm, TreeSum } from '../../../protocol/tree.ts'
 import type { HostBatch } from '../../../worker/batch.ts'
 import { makeSchedule } from '../../../worker/diffusion/schedule.ts'
-import { openEngine } from '../../../worker/engine/engine.ts'
+import { openEngine } from '../../../worker/engine/open.ts'
 import { Model } from '../../../worker/model.ts'
 import { TrainingState } from '../../../worker/state.ts'
 import { type ChannelGradient, GradientProgram } from '../../../worker/step.ts'
@@ -119,7 +119,12 @@ for (const method of [{ name: 'siss', lambda: 0.5, scalingNorm: 5 }, { name: 'na
         const goldenName = `${step}.clipped_grad.${name}`
         if (!expected.names.includes(goldenName)) continue
         near(goldenName, data, float32NormError)
-        near(goldenName, data.map((value) => (value * norm) / goldenNorm), 1e-5, asPyTorch)
+        near(
+          goldenName,
+          data.map((value) => (value * norm) / goldenNorm),
+          1e-5,
+          asPyTorch,
+        )
       }
       state.apply(direction)
     }

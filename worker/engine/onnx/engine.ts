@@ -73,7 +73,8 @@ class OnnxProgram implements Program {
     for (const name of this.#session.inputNames) {
       const { shape, dtype } = this.#signature[name]
       const { data } = inputs[name]
-      feeds[name] = dtype === 'int32' ? new ort.Tensor('int32', data as Int32Array, shape) : new ort.Tensor('float32', data as Float32Array, shape)
+      feeds[name] =
+        dtype === 'int32' ? new ort.Tensor('int32', data as Int32Array, shape) : new ort.Tensor('float32', data as Float32Array, shape)
     }
     const results = await this.#session.run(feeds)
     const outputs: HostTensorMap = {}

@@ -48,7 +48,13 @@ export class Graph {
     const key = `${dtype}[${shape}]${uniform !== undefined ? `=${uniform}` : contentKey(values)}`
     let value = this.constants.get(key)
     if (!value) {
-      value = { name: `c${this.constants.size}`, shape, dtype, constant: uniform === undefined ? Float64Array.from(values) : repeat(uniform, values.length), uniform }
+      value = {
+        name: `c${this.constants.size}`,
+        shape,
+        dtype,
+        constant: uniform === undefined ? Float64Array.from(values) : repeat(uniform, values.length),
+        uniform,
+      }
       this.constants.set(key, value)
     }
     return value
@@ -64,12 +70,24 @@ export class Graph {
   }
 
   /** Emits a node with one output. */
-  node(op: string, inputs: readonly (Value | null)[], shape: readonly number[], attributes: Record<string, Attribute> = {}, options: { dtype?: DataType; domain?: string } = {}): Value {
+  node(
+    op: string,
+    inputs: readonly (Value | null)[],
+    shape: readonly number[],
+    attributes: Record<string, Attribute> = {},
+    options: { dtype?: DataType; domain?: string } = {},
+  ): Value {
     return this.multi(op, inputs, [shape], attributes, options)[0]
   }
 
   /** Emits a node with several outputs. */
-  multi(op: string, inputs: readonly (Value | null)[], shapes: readonly (readonly number[])[], attributes: Record<string, Attribute> = {}, options: { dtype?: DataType; domain?: string } = {}): Value[] {
+  multi(
+    op: string,
+    inputs: readonly (Value | null)[],
+    shapes: readonly (readonly number[])[],
+    attributes: Record<string, Attribute> = {},
+    options: { dtype?: DataType; domain?: string } = {},
+  ): Value[] {
     const names = inputs.map((input) => input?.name ?? '')
     const domain = options.domain ?? ''
     const key = `${domain}:${op}(${names})${JSON.stringify(attributes)}`
@@ -90,7 +108,12 @@ export class Graph {
 
   transpose(value: Value, permutation: readonly number[]): Value {
     if (permutation.every((axis, position) => axis === position)) return value
-    return this.node('Transpose', [value], permutation.map((axis) => value.shape[axis]), { perm: permutation })
+    return this.node(
+      'Transpose',
+      [value],
+      permutation.map((axis) => value.shape[axis]),
+      { perm: permutation },
+    )
   }
 
   /** Nodes that the outputs need, in order. */

@@ -30,7 +30,9 @@ const root = protobuf.Root.fromJSON({
         domain: field(7, 'string'),
       },
     },
-    Tensor: { fields: { dims: field(1, 'int64', true), dataType: field(2, 'int32'), name: field(8, 'string'), rawData: field(9, 'bytes') } },
+    Tensor: {
+      fields: { dims: field(1, 'int64', true), dataType: field(2, 'int32'), name: field(8, 'string'), rawData: field(9, 'bytes') },
+    },
     Graph: {
       fields: {
         node: field(1, 'Node', true),
@@ -42,7 +44,12 @@ const root = protobuf.Root.fromJSON({
     },
     OperatorSet: { fields: { domain: field(1, 'string'), version: field(2, 'int64') } },
     Model: {
-      fields: { irVersion: field(1, 'int64'), producerName: field(2, 'string'), graph: field(7, 'Graph'), opsetImport: field(8, 'OperatorSet', true) },
+      fields: {
+        irVersion: field(1, 'int64'),
+        producerName: field(2, 'string'),
+        graph: field(7, 'Graph'),
+        opsetImport: field(8, 'OperatorSet', true),
+      },
     },
   },
 })
@@ -74,7 +81,10 @@ export function encodeModel(graph: Graph, outputs: readonly Value[]): Uint8Array
 }
 
 function valueInfo(value: Value) {
-  return { name: value.name, type: { tensorType: { elemType: elementType[value.dtype], shape: { dim: value.shape.map((dimValue) => ({ dimValue })) } } } }
+  return {
+    name: value.name,
+    type: { tensorType: { elemType: elementType[value.dtype], shape: { dim: value.shape.map((dimValue) => ({ dimValue })) } } },
+  }
 }
 
 function encodeNode(node: Node, index: number) {

@@ -11,7 +11,11 @@ export interface ConvAttributes {
   padding: number
 }
 
-export const convKernels = { forward: 'LetheConv2d', inputGradient: 'LetheConv2dInputGradient', weightGradient: 'LetheConv2dWeightGradient' } as const
+export const convKernels = {
+  forward: 'LetheConv2d',
+  inputGradient: 'LetheConv2dInputGradient',
+  weightGradient: 'LetheConv2dWeightGradient',
+} as const
 
 export function conv2d(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, attributes: ConvAttributes): tf.Tensor {
   return run(convKernels.forward, { x, weight, bias }, attributes)

@@ -15,14 +15,15 @@ class EagerProgram implements Program {
     tf.setBackend('cpu')
     const outputs = tf.tidy(() => {
       const tensors: TensorMap = {}
-      for (const [name, { shape, dtype }] of Object.entries(this.#signature)) tensors[name] = tf.tensor(inputs[name].data, [...shape], dtype ?? 'float32')
+      for (const [name, { shape, dtype }] of Object.entries(this.#signature))
+        tensors[name] = tf.tensor(inputs[name].data, [...shape], dtype ?? 'float32')
       return this.#step(tensors)
     })
     const results: HostTensorMap = {}
-    for (const [name, tensor] of Object.entries(outputs)) {
+    for (const [name, tensor] of Object.entries(outputs))
       results[name] = { shape: tensor.shape, data: (await tensor.data()) as Float32Array }
-      tensor.dispose()
-    }
+    // Only now: two outputs may be one tensor.
+    tf.dispose(outputs)
     return results
   }
 

@@ -3,7 +3,13 @@ import { lower } from '../backend.ts'
 import type { Graph, Value } from '../graph.ts'
 
 function window(weight: readonly number[], { stride, padding }: ConvAttributes) {
-  return { kernel_shape: weight.slice(2), strides: [stride, stride], pads: [padding, padding, padding, padding], dilations: [1, 1], group: 1 }
+  return {
+    kernel_shape: weight.slice(2),
+    strides: [stride, stride],
+    pads: [padding, padding, padding, padding],
+    dilations: [1, 1],
+    group: 1,
+  }
 }
 
 /** The filter of the transposed convolution as an ordinary one: input and output channels swapped, both axes mirrored. */
@@ -20,7 +26,11 @@ function mirrored(graph: Graph, weight: Value): Value {
 function padded(graph: Graph, x: Value, padding: number): Value {
   if (padding === 0) return x
   const [n, c, h, w] = x.shape
-  return graph.node('Pad', [x, graph.int64([0, 0, padding, padding, 0, 0, padding, padding]), graph.scalar(0)], [n, c, h + 2 * padding, w + 2 * padding])
+  return graph.node(
+    'Pad',
+    [x, graph.int64([0, 0, padding, padding, 0, 0, padding, padding]), graph.scalar(0)],
+    [n, c, h + 2 * padding, w + 2 * padding],
+  )
 }
 
 /** Every `stride`-th of `length` positions of one axis, from `start` on. */
@@ -51,10 +61,16 @@ function rowShifts(graph: Graph, dy: Value, kh: number, rows: number, stride: nu
   const zeros = (amount: readonly number[]) => graph.int64([0, 0, amount[0], 0, 0, 0, amount[1], 0])
   let base = dy
   if (stride > 1) {
-    const apart = graph.node('Pad', [graph.reshape(dy, [n * o, ho, 1, wo]), zeros([0, stride - 1]), graph.scalar(0)], [n * o, ho, stride, wo])
+    const apart = graph.node(
+      'Pad',
+      [graph.reshape(dy, [n * o, ho, 1, wo]), zeros([0, stride - 1]), graph.scalar(0)],
+      [n * o, ho, stride, wo],
+    )
     base = window1d(graph, graph.reshape(apart, [n, o, ho * stride, wo]), 2, 0, spread, 1)
   }
-  const shifts = Array.from({ length: kh }, (_, row) => graph.node('Pad', [base, zeros([row, rows - spread - row]), graph.scalar(0)], [n, o, rows, wo]))
+  const shifts = Array.from({ length: kh }, (_, row) =>
+    graph.node('Pad', [base, zeros([row, rows - spread - row]), graph.scalar(0)], [n, o, rows, wo]),
+  )
   return kh === 1 ? shifts[0] : graph.node('Concat', shifts, [n, kh * o, rows, wo], { axis: 1 })
 }
 
@@ -72,7 +88,12 @@ export function registerConvolution(): void {
     const attributes = attrs as unknown as ConvAttributes
     const [n, , h, w] = x.shape
     const [o, , kh, kw] = weight.shape
-    return graph.node('Conv', [x, weight, bias], [n, o, convOutputSize(h, kh, attributes), convOutputSize(w, kw, attributes)], window(weight.shape, attributes))
+    return graph.node(
+      'Conv',
+      [x, weight, bias],
+      [n, o, convOutputSize(h, kh, attributes), convOutputSize(w, kw, attributes)],
+      window(weight.shape, attributes),
+    )
   })
 
   lower(convKernels.inputGradient, (graph, { dy, weight }, attrs) => {

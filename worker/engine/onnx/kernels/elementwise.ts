@@ -12,11 +12,19 @@ function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
 
 /** A constant that repeats one number is passed as a scalar, as long as the other operand alone gives the shape. */
 function shrink(graph: Graph, value: Value, other: Value, shape: readonly number[]): Value {
-  return value.uniform !== undefined && value.shape.length > 0 && sameShape(other.shape, shape) ? graph.scalar(value.uniform, value.dtype) : value
+  return value.uniform !== undefined && value.shape.length > 0 && sameShape(other.shape, shape)
+    ? graph.scalar(value.uniform, value.dtype)
+    : value
 }
 
 /** tfjs gradients multiply by ones and add zeros: such an operand is dropped. `neutral` says on which side which number changes nothing. */
-function binary(kernelName: string, op: string, fold: (a: number, b: number) => number, neutral: { left?: number; right?: number } = {}, dtype?: 'bool'): void {
+function binary(
+  kernelName: string,
+  op: string,
+  fold: (a: number, b: number) => number,
+  neutral: { left?: number; right?: number } = {},
+  dtype?: 'bool',
+): void {
   lower(kernelName, (graph, { a, b }) => {
     const shape = broadcastShape(a.shape, b.shape)
     if (a.uniform !== undefined && b.uniform !== undefined && !dtype) {
@@ -58,6 +66,7 @@ export function registerElementwise(): void {
   unary('Sin', 'Sin')
   unary('Cos', 'Cos')
   unary('Relu', 'Relu')
+  unary('LogicalNot', 'Not')
   lower('Square', (graph, { x }) => graph.node('Mul', [x, x], x.shape))
   lower('Rsqrt', (graph, { x }) => graph.node('Reciprocal', [graph.node('Sqrt', [x], x.shape)], x.shape))
   lower('Reciprocal', (graph, { x }) => graph.node('Reciprocal', [x], x.shape))
@@ -66,12 +75,17 @@ export function registerElementwise(): void {
     const difference = graph.node('Sub', [a, b], shape)
     return graph.node('Mul', [difference, difference], shape)
   })
-  lower('Step', (graph, { x }) =>
-    graph.node('Cast', [graph.node('Greater', [x, graph.scalar(0)], x.shape, {}, { dtype: 'bool' })], x.shape, { to: 1 }, { dtype: 'float32' }),
-  )
+  lower('Step', (graph, { x }, { alpha }) => {
+    const above = graph.node('Greater', [x, graph.scalar(0)], x.shape, {}, { dtype: 'bool' })
+    if (!alpha) return graph.node('Cast', [above], x.shape, { to: 1 }, { dtype: 'float32' })
+    return graph.node('Where', [above, graph.scalar(1), graph.scalar(alpha as number)], x.shape, {}, { dtype: 'float32' })
+  })
   lower('Select', (graph, { condition, t, e }) => {
     // tfjs lets a rank-1 condition choose whole rows of operands of higher rank.
-    const wide = condition.shape.length === 1 && t.shape.length > 1 ? graph.reshape(condition, [condition.shape[0], ...t.shape.slice(1).map(() => 1)]) : condition
+    const wide =
+      condition.shape.length === 1 && t.shape.length > 1
+        ? graph.reshape(condition, [condition.shape[0], ...t.shape.slice(1).map(() => 1)])
+        : condition
     return graph.node('Where', [wide, t, e], t.shape, {}, { dtype: t.dtype })
   })
   lower('AddN', (graph, inputs) => {

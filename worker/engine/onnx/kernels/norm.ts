@@ -20,11 +20,20 @@ function statistics(graph: Graph, x: Value, { groups, epsilon }: GroupNormAttrib
   const width = sizeOf(x.shape) / (n * groups)
   const grouped = graph.reshape(x, [n, groups, width])
   const ones = graph.constant(new Float64Array(width).fill(1), [width])
-  const [normalised, mean, inverseDeviation] = graph.multi('LayerNormalization', [grouped, ones], [[n, groups, width], [n, groups, 1], [n, groups, 1]], {
-    axis: 2,
-    epsilon: { float: epsilon },
-    stash_type: 1,
-  })
+  const [normalised, mean, inverseDeviation] = graph.multi(
+    'LayerNormalization',
+    [grouped, ones],
+    [
+      [n, groups, width],
+      [n, groups, 1],
+      [n, groups, 1],
+    ],
+    {
+      axis: 2,
+      epsilon: { float: epsilon },
+      stash_type: 1,
+    },
+  )
   return { normalised: graph.reshape(normalised, x.shape), mean, inverseDeviation }
 }
 
@@ -76,7 +85,8 @@ export function registerNormalisation(): void {
       dz = siluGradient(graph, dy, z, silu(graph, z))
     }
     const mul = (a: Value, b: Value, shape: readonly number[]) => graph.node('Mul', [a, b], shape)
-    const sum = (v: Value, axis: number, shape: readonly number[], keep = 1) => graph.node('ReduceSum', [v, graph.int64([axis])], shape, { keepdims: keep })
+    const sum = (v: Value, axis: number, shape: readonly number[], keep = 1) =>
+      graph.node('ReduceSum', [v, graph.int64([axis])], shape, { keepdims: keep })
     const grouped = [n, groups, c / groups]
     const rows = [n * c, width]
     const a = graph.reshape(sum(graph.reshape(dz, rows), 1, [n * c, 1]), grouped)

@@ -4,7 +4,9 @@ import type { Graph, Value } from '../graph.ts'
 function reduce(op: string) {
   return (graph: Graph, { x }: Record<string, Value>, { axis, keepDims, reductionIndices }: Record<string, unknown>): Value => {
     const given = (axis ?? reductionIndices) as number | number[] | null | undefined
-    const axes = (given == null ? x.shape.map((_, k) => k) : Array.isArray(given) ? given : [given]).map((k) => (k < 0 ? x.shape.length + k : k))
+    const axes = (given == null ? x.shape.map((_, k) => k) : Array.isArray(given) ? given : [given]).map((k) =>
+      k < 0 ? x.shape.length + k : k,
+    )
     if (axes.length === 0) return x
     const shape = keepDims ? x.shape.map((n, k) => (axes.includes(k) ? 1 : n)) : x.shape.filter((_, k) => !axes.includes(k))
     return graph.node(op, [x, graph.int64(axes)], shape, { keepdims: keepDims ? 1 : 0 })

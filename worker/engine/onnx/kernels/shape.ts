@@ -41,13 +41,22 @@ export function registerShape(): void {
     return sizes.map((size) => {
       const begin = x.shape.map((_, k) => (k === along ? offset : 0))
       offset += size
-      return slice(graph, x, begin, x.shape.map((n, k) => (k === along ? size : n)))
+      return slice(
+        graph,
+        x,
+        begin,
+        x.shape.map((n, k) => (k === along ? size : n)),
+      )
     })
   })
   lower('PadV2', (graph, { x }, { paddings, constantValue }) => {
     const pads = paddings as [number, number][]
     const shape = x.shape.map((n, axis) => n + pads[axis][0] + pads[axis][1])
-    return graph.node('Pad', [x, graph.int64([...pads.map((pad) => pad[0]), ...pads.map((pad) => pad[1])]), graph.scalar((constantValue as number) ?? 0)], shape)
+    return graph.node(
+      'Pad',
+      [x, graph.int64([...pads.map((pad) => pad[0]), ...pads.map((pad) => pad[1])]), graph.scalar((constantValue as number) ?? 0)],
+      shape,
+    )
   })
   lower('Tile', (graph, { x }, { reps }) => {
     const repeats = reps as number[]
@@ -65,9 +74,24 @@ export function registerShape(): void {
     const along = (axis as number) < 0 ? shape.length + 1 + (axis as number) : (axis as number)
     const single = [...shape.slice(0, along), 1, ...shape.slice(along)]
     const whole = single.map((n, k) => (k === along ? parts.length : n))
-    return graph.node('Concat', parts.map((part) => graph.reshape(part, single)), whole, { axis: along })
+    return graph.node(
+      'Concat',
+      parts.map((part) => graph.reshape(part, single)),
+      whole,
+      { axis: along },
+    )
   })
-  lower('Fill', (graph, _inputs, { shape, value, dtype }) => filled(graph, shape as number[], value as number, (dtype as 'float32') ?? 'float32'))
+  lower('Unpack', (graph, { value }, { axis }) => {
+    const along = (axis as number) < 0 ? value.shape.length + (axis as number) : (axis as number)
+    const single = value.shape.map((n, k) => (k === along ? 1 : n))
+    return Array.from({ length: value.shape[along] }, (_, place) => {
+      const begin = value.shape.map((_n, k) => (k === along ? place : 0))
+      return graph.reshape(slice(graph, value, begin, single), single.toSpliced(along, 1))
+    })
+  })
+  lower('Fill', (graph, _inputs, { shape, value, dtype }) =>
+    filled(graph, shape as number[], value as number, (dtype as 'float32') ?? 'float32'),
+  )
   lower('OnesLike', (graph, { x }) => filled(graph, x.shape, 1, x.dtype))
   lower('ZerosLike', (graph, { x }) => filled(graph, x.shape, 0, x.dtype))
   lower('GatherV2', (graph, { x, indices }, { axis }) => {
@@ -78,10 +102,20 @@ export function registerShape(): void {
   lower('UnsortedSegmentSum', (graph, { x, segmentIds }, { numSegments }) => {
     // One-hot rows turn the sum over equal ids into one matrix product, in an order that does not depend on the ids.
     const [rows, columns] = [segmentIds.shape[0], sizeOf(x.shape) / segmentIds.shape[0]]
-    const all = graph.constant(Int32Array.from({ length: numSegments as number }, (_, id) => id), [1, numSegments as number], 'int32')
+    const all = graph.constant(
+      Int32Array.from({ length: numSegments as number }, (_, id) => id),
+      [1, numSegments as number],
+      'int32',
+    )
     const equal = graph.node('Equal', [graph.reshape(segmentIds, [rows, 1]), all], [rows, numSegments as number], {}, { dtype: 'bool' })
     const oneHot = graph.node('Cast', [equal], equal.shape, { to: 1 }, { dtype: 'float32' })
-    const sum = graph.node('Gemm', [oneHot, graph.reshape(x, [rows, columns])], [numSegments as number, columns], { transA: 1 }, { dtype: 'float32' })
+    const sum = graph.node(
+      'Gemm',
+      [oneHot, graph.reshape(x, [rows, columns])],
+      [numSegments as number, columns],
+      { transA: 1 },
+      { dtype: 'float32' },
+    )
     return graph.reshape(sum, [numSegments as number, ...x.shape.slice(1)])
   })
 }

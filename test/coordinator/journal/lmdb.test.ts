@@ -1,0 +1,64 @@
+import { join } from 'node:path'
+import { open } from 'lmdb'
+import t from 'tap'
+import { emptyHistory, fold, type JournalEvent, resumed } from '../../../coordinator/journal/journal.ts'
+import { LmdbJournal } from '../../../coordinator/journal/lmdb.ts'
+
+const digest = (n: number) => String(n).padStart(64, '0')
+const commit = (version: number): JournalEvent => ({
+  type: 'committed',
+  version,
+  digest: digest(version),
+  workers: 1,
+  losses: { keep: 1 / 3 },
+  norms: { keep: 2 },
+  updateNorm: 2,
+  stepMs: 5,
+})
+
+const events: JournalEvent[] = [
+  { type: 'opened', jobDigest: digest(1), parentSha256: digest(2) },
+  { type: 'evaluated', phase: 'before', unit: 1, values: [1, 0.1], images: new Uint8Array([1, 2, 255]) },
+  ...[1, 2, 3].map(commit),
+  { type: 'checkpoint', version: 2, digest: digest(2), sha256: digest(3), stateSha256: digest(4) },
+  { type: 'spent', phase: 'train', ms: 3 },
+]
+
+t.test('what was appended is read again, by another process of the journal too', async (t) => {
+  const path = join(t.testdir(), 'journal')
+  const first = new LmdbJournal(path)
+  t.strictSame(first.read(), [])
+  for (const event of events.slice(0, 3)) await first.append(event)
+  await first.close()
+  const second = new LmdbJournal(path)
+  for (const event of events.slice(3)) await second.append(event)
+  t.same(second.read(), events)
+  await second.close()
+})
+
+t.test('a damaged journal is one clear error', async (t) => {
+  const path = join(t.testdir(), 'journal')
+  const db = open({ path, encoding: 'msgpack' })
+  await db.put(0, { type: 'committed', version: -1 })
+  await db.close()
+  const journal = new LmdbJournal(path)
+  t.throws(() => journal.read(), { code: 'STORAGE_WRITE', message: /damaged/ })
+  await journal.close()
+})
+
+t.test('the fold is the state of the run', async (t) => {
+  const history = events.reduce(fold, emptyHistory())
+  fold(history, commit(3))
+  fold(history, commit(5))
+  t.strictSame(
+    history.commits.map(({ version }) => version),
+    [1, 2, 3],
+    'no version twice, none after a hole',
+  )
+  const { durable, journaled, digests, evaluated } = resumed(history)
+  t.equal(durable, 2)
+  t.equal(journaled, 3)
+  t.strictSame(digests, { 2: digest(2), 3: digest(3) })
+  t.strictSame([...evaluated.before], [1])
+  t.strictSame(history.spentMs, { train: 3 })
+})
