@@ -6,41 +6,109 @@
 export const errorTable = {
   USAGE: { exitCode: 2, title: 'The command line is not valid', hint: 'Run `lethe --help`.' },
 
-  JOB_FILE_MISSING: { exitCode: 10, title: 'The job file cannot be read', hint: 'Check the path; `examples/quickstart.yaml` is a job to start from.' },
+  JOB_FILE_MISSING: {
+    exitCode: 10,
+    title: 'The job file cannot be read',
+    hint: 'Check the path; `examples/quickstart.yaml` is a job to start from.',
+  },
   JOB_NOT_YAML: { exitCode: 11, title: 'The job file is not valid YAML', hint: 'Fix the line that is named.' },
-  JOB_UNKNOWN_KEY: { exitCode: 12, title: 'The job has a key that Lethe does not know', hint: '`lethe explain job.yaml` prints every key of a job.' },
+  JOB_UNKNOWN_KEY: {
+    exitCode: 12,
+    title: 'The job has a key that Lethe does not know',
+    hint: '`lethe explain job.yaml` prints every key of a job.',
+  },
   JOB_INVALID: { exitCode: 13, title: 'A value in the job is not allowed', hint: '`lethe explain job.yaml` prints the resolved job.' },
-  JOB_BATCH_NOT_MULTIPLE: { exitCode: 14, title: 'The batch size is not a multiple of the micro-batch size', hint: 'Choose `training.microBatchSize` so that it divides `training.batchSize`.' },
+  JOB_BATCH_NOT_MULTIPLE: {
+    exitCode: 14,
+    title: 'The batch size is not a multiple of the micro-batch size',
+    hint: 'Choose `training.microBatchSize` so that it divides `training.batchSize`.',
+  },
 
   DATA_FILE_MISSING: { exitCode: 20, title: 'A data file cannot be read', hint: 'Paths in a job are relative to the job file.' },
-  DATA_FORMAT: { exitCode: 21, title: 'A data file does not have the format that the job names', hint: 'The file may be damaged or of another kind.' },
-  DATA_CHANGED: { exitCode: 22, title: 'A data item no longer has the hash of the manifest', hint: 'Restore the data, or start a new run.' },
-  DATA_FORGET_EMPTY: { exitCode: 23, title: 'The forget set is empty', hint: 'Choose items that are in the data: by index, label or file.' },
+  DATA_FORMAT: {
+    exitCode: 21,
+    title: 'A data file does not have the format that the job names',
+    hint: 'The file may be damaged or of another kind.',
+  },
+  DATA_CHANGED: {
+    exitCode: 22,
+    title: 'A data item no longer has the hash of the manifest',
+    hint: 'Restore the data, or start a new run.',
+  },
+  DATA_FORGET_EMPTY: {
+    exitCode: 23,
+    title: 'The forget set is empty',
+    hint: 'Choose items that are in the data: by index, label or file.',
+  },
   DATA_KEEP_EMPTY: { exitCode: 24, title: 'Nothing is left to keep', hint: 'The forget set must be smaller than the data.' },
-  DATA_SHAPE: { exitCode: 25, title: 'The data do not fit the model', hint: 'Images need the model\'s sample_size and in_channels.' },
+  DATA_SHAPE: { exitCode: 25, title: 'The data do not fit the model', hint: "Images need the model's sample_size and in_channels." },
 
-  CHECKPOINT_MISSING: { exitCode: 30, title: 'The checkpoint cannot be read', hint: 'A checkpoint is a folder with config.json and diffusion_pytorch_model.safetensors.' },
-  CHECKPOINT_FORMAT: { exitCode: 31, title: 'The checkpoint is damaged or not a safetensors file', hint: 'Copy it again and compare its SHA-256.' },
-  CHECKPOINT_CONFIG: { exitCode: 32, title: 'The model configuration is not supported', hint: 'Lethe reads diffusers UNet2DModel configurations.' },
-  CHECKPOINT_TENSORS: { exitCode: 33, title: 'The tensors do not match the configuration', hint: 'config.json and the weights must come from the same model.' },
+  CHECKPOINT_MISSING: {
+    exitCode: 30,
+    title: 'The checkpoint cannot be read',
+    hint: 'A checkpoint is a folder with config.json and diffusion_pytorch_model.safetensors.',
+  },
+  CHECKPOINT_FORMAT: {
+    exitCode: 31,
+    title: 'The checkpoint is damaged or not a safetensors file',
+    hint: 'Copy it again and compare its SHA-256.',
+  },
+  CHECKPOINT_CONFIG: {
+    exitCode: 32,
+    title: 'The model configuration is not supported',
+    hint: 'Lethe reads diffusers UNet2DModel configurations.',
+  },
+  CHECKPOINT_TENSORS: {
+    exitCode: 33,
+    title: 'The tensors do not match the configuration',
+    hint: 'config.json and the weights must come from the same model.',
+  },
   CHECKPOINT_NOT_FINITE: { exitCode: 34, title: 'The checkpoint holds NaN or infinite weights', hint: 'Take an earlier checkpoint.' },
 
-  CONNECTION_REFUSED: { exitCode: 40, title: 'The coordinator cannot be reached', hint: 'Check the address, and that `lethe coordinator` runs.' },
-  CONNECTION_TOKEN: { exitCode: 41, title: 'The join token is wrong', hint: 'Give the token that the coordinator printed, in LETHE_TOKEN.' },
-  CONNECTION_VERSION: { exitCode: 42, title: 'Coordinator and worker speak different protocol versions', hint: 'Run the same Lethe version on both.' },
-  CONNECTION_FRAME: { exitCode: 43, title: 'A peer sent bytes that are not a valid message', hint: 'Both ends must be Lethe; a proxy may have changed the data.' },
-  CONNECTION_PORT: { exitCode: 44, title: 'The coordinator cannot listen on that address', hint: 'Another process may use the port; choose another with --port.' },
+  CONNECTION_REFUSED: {
+    exitCode: 40,
+    title: 'The coordinator cannot be reached',
+    hint: 'Check the address, and that `lethe coordinator` runs.',
+  },
+  CONNECTION_TOKEN: {
+    exitCode: 41,
+    title: 'The join token is wrong',
+    hint: 'Give the token that the coordinator printed, in LETHE_TOKEN.',
+  },
+  CONNECTION_VERSION: {
+    exitCode: 42,
+    title: 'Coordinator and worker speak different protocol versions',
+    hint: 'Run the same Lethe version on both.',
+  },
+  CONNECTION_FRAME: {
+    exitCode: 43,
+    title: 'A peer sent bytes that are not a valid message',
+    hint: 'Both ends must be Lethe; a proxy may have changed the data.',
+  },
+  CONNECTION_PORT: {
+    exitCode: 44,
+    title: 'The coordinator cannot listen on that address',
+    hint: 'Another process may use the port; choose another with --port.',
+  },
 
-  COMPUTE_NOT_FINITE: { exitCode: 50, title: 'The loss or the gradient is no longer finite', hint: 'Lower the learning rate, or choose other method options.' },
+  COMPUTE_NOT_FINITE: {
+    exitCode: 50,
+    title: 'The loss or the gradient is no longer finite',
+    hint: 'Lower the learning rate, or choose other method options.',
+  },
   COMPUTE_ENGINE: { exitCode: 51, title: 'The compute engine failed', hint: 'Run with LETHE_LOG=debug and report the message.' },
-  COMPUTE_DIGEST: { exitCode: 52, title: 'Workers disagree about the result of a step', hint: 'All workers need the same engine and hardware; one of them may be faulty.' },
+  COMPUTE_DIGEST: {
+    exitCode: 52,
+    title: 'Workers disagree about the result of a step',
+    hint: 'All workers need the same engine and hardware; one of them may be faulty.',
+  },
 
   STORAGE_FULL: { exitCode: 60, title: 'The disk is full', hint: 'Free some space and run the same command again: it resumes.' },
   STORAGE_WRITE: { exitCode: 61, title: 'A file cannot be written', hint: 'Check permissions of the run folder.' },
 
   RUN_EXISTS: { exitCode: 70, title: 'The run folder holds another job', hint: 'Choose another --out, or pass --fresh to replace it.' },
   RUN_LOCKED: { exitCode: 71, title: 'Another coordinator works on this run', hint: 'Stop it first.' },
-  RUN_NO_WORKERS: { exitCode: 72, title: 'No worker is left and none can be started', hint: 'See the workers\' log in the run folder.' },
+  RUN_NO_WORKERS: { exitCode: 72, title: 'No worker is left and none can be started', hint: "See the workers' log in the run folder." },
   INTERRUPTED: { exitCode: 130, title: 'Interrupted', hint: 'Run the same command again to resume.' },
   INTERNAL: { exitCode: 1, title: 'Lethe has a bug', hint: 'Please report this with the text above.' },
 } as const satisfies Record<string, { exitCode: number; title: string; hint: string }>
@@ -64,7 +132,10 @@ export class LetheError extends Error {
   readonly received?: string
   readonly hint: string
 
-  constructor(readonly code: ErrorCode, details: ErrorDetails) {
+  constructor(
+    readonly code: ErrorCode,
+    details: ErrorDetails,
+  ) {
     super(details.message, { cause: details.cause })
     this.expected = details.expected
     this.received = details.received

@@ -22,6 +22,8 @@ export const purposes = {
   keep_loss_order: 9,
   keep_loss_timestep: 10,
   keep_loss_noise: 11,
+  /** Targets of EraseDiff. */
+  uniform_target: 12,
 } as const
 
 export type Purpose = keyof typeof purposes

@@ -5,12 +5,13 @@ import type { DataSet } from './data/dataset.ts'
 import { pixelsToModel } from './data/pixels.ts'
 import type { Schedule } from './diffusion/schedule.ts'
 import type { HostTensor } from './engine/engine.ts'
-import type { LossInput } from './unlearning/losses.ts'
+import { size } from './nn/parameters.ts'
+import { type LossInput, lossInputShapes } from './unlearning/losses.ts'
 
 export type HostBatch = Partial<Record<LossInput, HostTensor>>
 
 /**
- * Draws micro-batches. Everything in one follows from (seed, step, place in the batch): which samples, their t, noise and coin. No
+ * Draws micro-batches. Everything in one follows from (seed, step, place in the batch): which samples, their t and noise. No
  * state is carried from one draw to the next, so any worker draws the same.
  */
 export class BatchSource {
@@ -36,11 +37,10 @@ export class BatchSource {
     const { seed, training, method } = this.#job
     const { batchSize, microBatchSize: count } = training
     const { channels, height, width } = this.#data
-    const image = [count, channels, height, width]
     const elements = channels * height * width
-    const shapes: Record<LossInput, number[]> = { x: image, a: image, noise: image, t: [count], signal: [count, 1, 1, 1], sigma: [count, 1, 1, 1], coin: [count] }
+    const shapes = lossInputShapes(count, [channels, height, width])
     const batch: HostBatch = {}
-    for (const name of this.#needs) batch[name] = { shape: shapes[name], data: new Float32Array(shapes[name].reduce((product, n) => product * n, 1)) }
+    for (const name of this.#needs) batch[name] = { shape: shapes[name], data: new Float32Array(size({ shape: shapes[name] })) }
     const [low, high] = method.timesteps
     for (let row = 0; row < count; row++) {
       const place = microBatch * count + row
@@ -61,6 +61,8 @@ export class BatchSource {
       if (a && this.#forgetOrder) pixelsToModel(this.#data.read(this.#data.forget[this.#forgetOrder.at(position)]), a, channels)
       const noise = slice('noise')
       if (noise) normals(key('noise'), noise)
+      const uniform = slice('uniform')
+      if (uniform) uniforms(key('uniform_target'), uniform)
       fill('t', t)
       fill('signal', this.#schedule.signal[t])
       fill('sigma', this.#schedule.noise[t])

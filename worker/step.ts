@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs'
-import { methodOf } from '../protocol/methods/index.ts'
 import type { StepJob } from '../protocol/job.ts'
+import { methodOf } from '../protocol/methods/index.ts'
 import type { HostBatch } from './batch.ts'
 import type { Engine, HostTensorMap, Program, Signature, TensorMap } from './engine/engine.ts'
 import type { Model } from './model.ts'
 import { lossesOf } from './unlearning/index.ts'
-import type { LossInputs } from './unlearning/losses.ts'
+import { type LossInputs, lossInputShapes } from './unlearning/losses.ts'
 
 /** Loss and flat gradient of one channel on one micro-batch, both already divided by the size of the whole batch. */
 export interface ChannelGradient {
@@ -29,11 +29,15 @@ export class GradientProgram {
   }
 
   /** `rows` samples a micro-batch; the loss is the sum over them divided by `batchSize`. */
-  static async compile(engine: Engine, model: Model, method: StepJob['method'], { rows, batchSize }: { rows: number; batchSize: number }): Promise<GradientProgram> {
+  static async compile(
+    engine: Engine,
+    model: Model,
+    method: StepJob['method'],
+    { rows, batchSize }: { rows: number; batchSize: number },
+  ): Promise<GradientProgram> {
     const { channels } = methodOf(method.name)
     const { needs, losses } = lossesOf(method.name)
-    const image = [rows, ...model.imageShape]
-    const shapes: Record<keyof LossInputs, number[]> = { x: image, a: image, noise: image, t: [rows], signal: [rows, 1, 1, 1], sigma: [rows, 1, 1, 1], coin: [rows] }
+    const shapes = lossInputShapes(rows, model.imageShape)
     const signature: Signature = {}
     for (const { name, shape } of model.specs) signature[parameterPrefix + name] = { shape }
     for (const name of needs) signature[name] = { shape: shapes[name] }

@@ -22,7 +22,10 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+/** Writes one new file to the end of the disk's own caches. */
+export type WriteFile = (path: string, bytes: Uint8Array) => Promise<void>
+
+const writeSynced: WriteFile = async (path, bytes) => {
   const handle = await open(path, 'wx')
   try {
     await handle.writeFile(bytes)
@@ -35,12 +38,12 @@ async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
 const partName = (path: string) => `${path}.part`
 
 /** Writes under a new name, syncs, renames: the path holds the old content or the new one, never a part of it. */
-export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+export async function replaceFile(path: string, bytes: Uint8Array, write = writeSynced): Promise<void> {
   const part = partName(path)
   try {
     await mkdir(dirname(path), { recursive: true })
     await rm(part, { force: true })
-    await writeSynced(part, bytes)
+    await write(part, bytes)
     await rename(part, path)
     await syncDirectory(dirname(path))
   } catch (cause) {
@@ -50,13 +53,13 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
 }
 
 /** The same for a folder of flat files; an older folder of that name is replaced. */
-export async function replaceFolder(path: string, files: readonly FileBytes[]): Promise<void> {
+export async function replaceFolder(path: string, files: readonly FileBytes[], write = writeSynced): Promise<void> {
   const part = partName(path)
   try {
     await mkdir(dirname(path), { recursive: true })
     await rm(part, { recursive: true, force: true })
     await mkdir(part)
-    for (const file of files) await writeSynced(join(part, file.path), file.bytes)
+    for (const file of files) await write(join(part, file.path), file.bytes)
     await syncDirectory(part)
     await rm(path, { recursive: true, force: true })
     await rename(part, path)

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { method, timestepRange } from '../method.ts'
+import { subtraction } from './subtraction.ts'
 
 /**
  * SISS, Subtracted Importance Sampled Scores (Alberti et al., ICLR 2025, section 4): one forward pass at a point of the defensive
- * mixture serves the kept and the forgotten loss. The subtracted gradient is rescaled to the fixed norm `scalingNorm`, up as well as
- * down; a gradient that is exactly zero is left out.
+ * mixture serves the kept and the forgotten loss.
  */
 export const siss = method({
   name: 'siss',
@@ -16,8 +16,5 @@ export const siss = method({
     timesteps: timestepRange,
   },
   channels: ['keep', 'forget'],
-  coefficients: (scalars, { scalingNorm }) => {
-    const norm = Math.sqrt(scalars.forget.forget)
-    return { keep: 1, forget: norm > 0 ? -scalingNorm / norm : 0 }
-  },
+  coefficients: (scalars, { scalingNorm }) => subtraction(scalars, scalingNorm),
 })

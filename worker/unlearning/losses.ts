@@ -15,9 +15,18 @@ export interface LossInputs {
   noise: tf.Tensor
   /** Uniform [0,1) numbers [B]. */
   coin: tf.Tensor
+  /** Uniform [0,1) numbers [B,C,H,W]. */
+  uniform: tf.Tensor
 }
 
 export type LossInput = keyof LossInputs
+
+/** Shapes of all inputs for `rows` samples of [C,H,W]. */
+export function lossInputShapes(rows: number, image: readonly number[]): Record<LossInput, number[]> {
+  const images = [rows, ...image]
+  const scales = [rows, ...image.map(() => 1)]
+  return { x: images, a: images, noise: images, uniform: images, t: [rows], coin: [rows], signal: scales, sigma: scales }
+}
 
 /** ε_θ(x_t, t), [B,C,H,W]. */
 export type Predict = (noisy: tf.Tensor, t: tf.Tensor) => tf.Tensor

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs'
-import type { LossInputs, Losses } from './losses.ts'
+import type { Losses, LossInputs } from './losses.ts'
 import { noised, sumPerSample } from './terms.ts'
 
 /**

@@ -55,26 +55,32 @@ t.test('any schedule of faults', async (t) => {
   const one = settings()
   const commits = undisturbed(one)
   const action = fc.record({ kind: fc.nat({ max: 99 }), pick: fc.nat({ max: 1000 }) })
-  const property = fc.property(fc.array(action, { maxLength: 400, size: 'max' }), fc.integer({ min: 1, max: 3 }), (actions, expectedWorkers) => {
-    const run = new SimulatedRun({ ...one, expectedWorkers })
-    for (let i = 0; i < expectedWorkers; i++) run.join()
-    for (const { kind, pick } of actions) {
-      if (run.isFinished || run.failure !== null) break
-      const possible = run.possible()
-      if (kind < 3 && run.workers > 0) run.kill(pick)
-      else if (kind < 6 && run.workers < 5) run.join()
-      else if (kind === 6) run.crash()
-      else if (kind < 10 || possible.length === 0) run.tick()
-      else possible[pick % possible.length]()
-    }
-    if (run.workers === 0) run.join()
-    complete(run)
-    if (run.failure !== null) throw new Error(run.failure)
-    if (!run.isFinished) throw new Error(`stuck in ${run.state.phase} at version ${run.state.version}`)
-    const measured = [...run.evaluated.before.values(), ...run.evaluated.after.values()]
-    if (measured.join() !== '1,1,1,1,1,1') throw new Error(`measured ${measured.join()}`)
-    return run.commits.join() === commits.join() && run.checkpoint.version === one.steps && run.checkpoint.digest === commits[one.steps - 1]
-  })
+  const property = fc.property(
+    fc.array(action, { maxLength: 400, size: 'max' }),
+    fc.integer({ min: 1, max: 3 }),
+    (actions, expectedWorkers) => {
+      const run = new SimulatedRun({ ...one, expectedWorkers })
+      for (let i = 0; i < expectedWorkers; i++) run.join()
+      for (const { kind, pick } of actions) {
+        if (run.isFinished || run.failure !== null) break
+        const possible = run.possible()
+        if (kind < 3 && run.workers > 0) run.kill(pick)
+        else if (kind < 6 && run.workers < 5) run.join()
+        else if (kind === 6) run.crash()
+        else if (kind < 10 || possible.length === 0) run.tick()
+        else possible[pick % possible.length]()
+      }
+      if (run.workers === 0) run.join()
+      complete(run)
+      if (run.failure !== null) throw new Error(run.failure)
+      if (!run.isFinished) throw new Error(`stuck in ${run.state.phase} at version ${run.state.version}`)
+      const measured = [...run.evaluated.before.values(), ...run.evaluated.after.values()]
+      if (measured.join() !== '1,1,1,1,1,1') throw new Error(`measured ${measured.join()}`)
+      return (
+        run.commits.join() === commits.join() && run.checkpoint.version === one.steps && run.checkpoint.digest === commits[one.steps - 1]
+      )
+    },
+  )
   fc.assert(property, { numRuns: 500, endOnFailure: true })
   t.pass('500 schedules')
 })

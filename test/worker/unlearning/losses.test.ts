@@ -4,7 +4,7 @@ import type { MethodName } from '../../../protocol/methods/index.ts'
 import { normals, uniforms } from '../../../protocol/random.ts'
 import { openEngine } from '../../../worker/engine/open.ts'
 import { lossesOf } from '../../../worker/unlearning/index.ts'
-import type { LossInputs, Predict } from '../../../worker/unlearning/losses.ts'
+import { type LossInputs, lossInputShapes, type Predict } from '../../../worker/unlearning/losses.ts'
 import { differences } from '../engine/array64.ts'
 import { relativeError } from '../golden.ts'
 
@@ -18,6 +18,7 @@ const signals = [0.95, 0.4, 0.16, 0.026, 0.007]
 const draw = (sample: number) =>
   normals({ seed: 9, purpose: 'noise', step: 0, sample }, new Float32Array(rows * elements)).map((v) => v / 2)
 const [x, a, noise] = [draw(0), draw(1), draw(2)]
+const uniform = uniforms({ seed: 9, purpose: 'uniform_target', step: 0, sample: 0 }, new Float32Array(rows * elements))
 const coin = uniforms({ seed: 9, purpose: 'coin', step: 0, sample: 0 }, new Float32Array(rows))
 const signal = Float32Array.from(signals)
 const sigma = signal.map((value) => Math.sqrt(1 - value * value))
@@ -76,6 +77,21 @@ const formulas: { name: MethodName; options: object; losses: Record<string, (p: 
   { name: 'denoise', options: {}, losses: { keep: (p) => epsilon(p, x) / elements } },
   { name: 'naive', options: {}, losses: { keep: (p) => epsilon(p, x) } },
   { name: 'neggrad', options: {}, losses: { forget: (p) => epsilon(p, a) } },
+  { name: 'siss-no-is', options: {}, losses: { keep: (p) => epsilon(p, x), forget: (p) => epsilon(p, a) } },
+  {
+    name: 'erasediff',
+    options: {},
+    losses: {
+      keep: (p) => epsilon(p, x),
+      forget: (p) =>
+        squares(
+          p,
+          noised(a),
+          (i) => uniform[i],
+          () => 1,
+        ),
+    },
+  },
   ...[0.25, 0.5, 0.75].map((lambda) => ({
     name: 'siss' as const,
     options: { lambda },
@@ -83,8 +99,8 @@ const formulas: { name: MethodName; options: object; losses: Record<string, (p: 
   })),
 ]
 
-const values = { x, a, noise, t: Float32Array.from(times), signal, sigma, coin }
-const shapes = { x: image, a: image, noise: image, t: [rows], signal: [rows, 1, 1, 1], sigma: [rows, 1, 1, 1], coin: [rows] }
+const values = { x, a, noise, t: Float32Array.from(times), signal, sigma, coin, uniform }
+const shapes = lossInputShapes(rows, image.slice(1))
 
 for (const engineName of ['onnx', 'tfjs'] as const) {
   for (const { name, options, losses } of formulas) {

@@ -65,11 +65,28 @@ function draw(job: UnlearnJob, step: number, start: number, end: number): HostBa
   }
   const times = rows('t')
   const perRow = (table: Float32Array) => ({ shape: [end - start, 1, 1, 1], data: times.data.map((time) => table[time]) })
-  const all = { x: rows('x'), a: rows('a'), noise: rows('eps'), coin: rows('u'), t: times, signal: perRow(signal), sigma: perRow(sigma) }
+  const all = {
+    x: rows('x'),
+    a: rows('a'),
+    noise: rows('eps'),
+    coin: rows('u'),
+    uniform: rows('uniform'),
+    t: times,
+    signal: perRow(signal),
+    sigma: perRow(sigma),
+  }
   return Object.fromEntries(lossesOf(job.method.name).needs.map((name) => [name, all[name]]))
 }
 
-for (const method of [{ name: 'siss', lambda: 0.5, scalingNorm: 5 }, { name: 'naive' }, { name: 'neggrad' }] as const) {
+const methodsOfGolden = [
+  { name: 'siss', lambda: 0.5, scalingNorm: 5 },
+  { name: 'siss-no-is', scalingNorm: 5 },
+  { name: 'erasediff', eta: 1e-3 },
+  { name: 'naive' },
+  { name: 'neggrad' },
+] as const
+
+for (const method of methodsOfGolden) {
   t.test(method.name, async (t) => {
     const expected = golden(`unlearn/${method.name}.safetensors`)
     const near = (name: string, actual: ArrayLike<number>, tolerance: number, how = '') => {
@@ -102,10 +119,17 @@ for (const method of [{ name: 'siss', lambda: 0.5, scalingNorm: 5 }, { name: 'na
         near(`${step}.loss_${short}`, [loss], 1e-5)
         nearNorm(`${step}.grad_${short}_norm`, Math.sqrt(scalars[channel][channel]), gradients.get(channel) as Float32Array)
       }
-      if (method.name === 'siss') {
-        const factor = -methodOf('siss').coefficients(scalars, job.method as never).forget
+      if (method.name === 'erasediff') {
+        const { forget } = methodOf('erasediff').coefficients(scalars, job.method as never)
+        const [lambda] = expected.get(`${step}.lambda_t`).data
+        t.ok(Math.abs(forget - lambda) <= 1e-4 * lambda, `${step}.lambda_t: ${forget} for ${lambda}`)
+      }
+      if (method.name === 'siss' || method.name === 'siss-no-is') {
+        const factor = -methodOf(method.name).coefficients(scalars, job.method as never).forget
         near(`${step}.factor`, [factor], float32NormError)
         near(`${step}.factor`, [5 / float32Norm(gradients.get('forget') as Float32Array)], 1e-5, asPyTorch)
+      }
+      if (method.name === 'siss') {
         const weights = await weightsOf(job, step)
         near(`${step}.w_x`, weights.wx, 1e-5)
         near(`${step}.w_a`, weights.wa, 1e-5)
