@@ -1,9 +1,9 @@
 import type { FileBytes } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
-import type { FloatTensor } from './checkpoint/safetensors.ts'
 import { modelMetadata, readModelConfig, readModelFiles, writeModelFiles } from './checkpoint/diffusers.ts'
+import type { FloatTensor } from './checkpoint/safetensors.ts'
 import type { TensorMap } from './engine/engine.ts'
-import { parseUNet2DConfig, sampleSize, type UNet2DConfig } from './nn/config.ts'
+import { assertUnconditional, parseUNet2DConfig, sampleSize, type UNet2DConfig } from './nn/config.ts'
 import { initialise, type ParameterSpec, size, unet2dParameters } from './nn/parameters.ts'
 import { unet2d } from './nn/unet2d.ts'
 import type { Predict } from './unlearning/losses.ts'
@@ -17,6 +17,7 @@ export class Model {
   readonly #metadata: Record<string, string> | undefined
 
   private constructor(config: UNet2DConfig, configBytes: Uint8Array, metadata: Record<string, string> | undefined) {
+    assertUnconditional(config)
     this.config = config
     this.specs = unet2dParameters(config)
     this.parameterCount = this.specs.reduce((sum, spec) => sum + size(spec), 0)
@@ -59,13 +60,21 @@ export class Model {
       const tensor = tensors.get(name)
       if (!tensor) throw new LetheError('CHECKPOINT_TENSORS', { message: `the weights lack tensor ${name}`, expected: `[${shape}]` })
       if (tensor.shape.join() !== shape.join()) {
-        throw new LetheError('CHECKPOINT_TENSORS', { message: `tensor ${name} has another shape than config.json asks for`, expected: `[${shape}]`, received: `[${tensor.shape}]` })
+        throw new LetheError('CHECKPOINT_TENSORS', {
+          message: `tensor ${name} has another shape than config.json asks for`,
+          expected: `[${shape}]`,
+          received: `[${tensor.shape}]`,
+        })
       }
       data.set(tensor.data)
     }
     const known = new Set(this.specs.map((spec) => spec.name))
     const extra = [...tensors.keys()].find((name) => !known.has(name))
-    if (extra) throw new LetheError('CHECKPOINT_TENSORS', { message: `the weights hold a tensor that config.json does not describe`, received: extra })
+    if (extra)
+      throw new LetheError('CHECKPOINT_TENSORS', {
+        message: `the weights hold a tensor that config.json does not describe`,
+        received: extra,
+      })
     return flat
   }
 

@@ -40,7 +40,12 @@ export class TrainingState {
   }
 
   export(): Uint8Array {
-    const tensors: FloatTensor[] = Object.entries(this.#vectors()).map(([name, data]) => ({ name, dtype: 'F32', shape: [data.length], data }))
+    const tensors: FloatTensor[] = Object.entries(this.#vectors()).map(([name, data]) => ({
+      name,
+      dtype: 'F32',
+      shape: [data.length],
+      data,
+    }))
     return encodeSafetensors(tensors, { step: String(this.#step) })
   }
 
@@ -48,10 +53,16 @@ export class TrainingState {
   import(bytes: Uint8Array): void {
     const { tensors, metadata } = decodeSafetensors(bytes)
     const step = Number(metadata?.step)
-    if (!Number.isSafeInteger(step) || step < 0) throw new LetheError('CHECKPOINT_FORMAT', { message: 'the training state does not say its step' })
+    if (!Number.isSafeInteger(step) || step < 0)
+      throw new LetheError('CHECKPOINT_FORMAT', { message: 'the training state does not say its step' })
     const incoming = Object.entries(this.#vectors()).map(([name, own]) => {
       const data = floats(tensors, name)
-      if (data.length !== own.length) throw new LetheError('CHECKPOINT_TENSORS', { message: `${name} of the training state has another size`, expected: `${own.length}`, received: `${data.length}` })
+      if (data.length !== own.length)
+        throw new LetheError('CHECKPOINT_TENSORS', {
+          message: `${name} of the training state has another size`,
+          expected: `${own.length}`,
+          received: `${data.length}`,
+        })
       return { own, data }
     })
     for (const { own, data } of incoming) own.set(data)

@@ -16,7 +16,7 @@ import { writeReport } from '../report/index.ts'
 import type { RunFolder } from '../storage/folder.ts'
 import { decide } from './decide.ts'
 import type { CoordinatorEvent, Log } from './events.ts'
-import { Exports } from './exports.ts'
+import { type Exported, Exports } from './exports.ts'
 import { Mailbox } from './mailbox.ts'
 import { reportInput, settingsOf } from './result.ts'
 import { Roster } from './roster.ts'
@@ -183,10 +183,13 @@ export class Run {
         this.#roster.owes(command.worker, 'export')
         this.#roster.get(command.worker)?.send(withoutWorker(command))
         return
-      case 'save':
-        this.#saving = this.#saving.then(() => this.#save(command))
+      case 'save': {
+        // Taken now: the next export takes its place while this one waits for the disk.
+        const exported = this.#exports.get(command.ticket)
+        this.#saving = this.#saving.then(() => this.#save(exported, command.last))
         this.#background(this.#saving)
         return
+      }
       case 'sendState':
         this.#sendState(command)
         return
@@ -256,9 +259,8 @@ export class Run {
     this.#options.onEvent({ type: 'progress', phase: 'train', done: version, total: this.#state.settings.steps, losses })
   }
 
-  async #save({ ticket, version, last }: Extract<RunCommand, { type: 'save' }>): Promise<void> {
+  async #save({ version, digest, files, state }: Exported, last: boolean): Promise<void> {
     const { folder } = this.#options
-    const { files, state, digest } = this.#exports.get(ticket)
     const saved = await folder.saveCheckpoint(version, files, state, last)
     await this.#record({ type: 'checkpoint', version, digest, ...saved })
     await folder.removeOldStates()

@@ -47,7 +47,7 @@ export async function replaceFile(path: string, bytes: Uint8Array, write = write
     await rename(part, path)
     await syncDirectory(dirname(path))
   } catch (cause) {
-    await rm(part, { force: true })
+    await rm(part, { force: true }).catch(() => {})
     throw diskError(cause, `cannot write ${path}`)
   }
 }
@@ -65,7 +65,7 @@ export async function replaceFolder(path: string, files: readonly FileBytes[], w
     await rename(part, path)
     await syncDirectory(dirname(path))
   } catch (cause) {
-    await rm(part, { recursive: true, force: true })
+    await rm(part, { recursive: true, force: true }).catch(() => {})
     throw diskError(cause, `cannot write ${path}`)
   }
 }

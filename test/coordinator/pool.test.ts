@@ -52,6 +52,15 @@ t.test('the number of workers, their deaths and their arrivals never change a bi
     t.strictSame(report.history, history)
   })
 
+  t.test('one is killed while it measures', async (t) => {
+    const run = await startToyRun(t, job, join(folder, 'killed-measuring'), { workers: 2, faults: [{ microBatchMs: 25 }] })
+    await run.reached(8, 'before')
+    run.pool[0].child.kill('SIGKILL')
+    const report = await run.result
+    t.equal(report.checkpoint.sha256, checkpoint.sha256)
+    t.strictSame(report.keep, keep, 'every sample is measured once')
+  })
+
   t.test('one that stands still is left behind, and may come back', async (t) => {
     const run = await startToyRun(t, job, join(folder, 'stopped'), { workers: 2, faults: [{ microBatchMs: 15 }] })
     await run.reached(3)

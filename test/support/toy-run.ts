@@ -97,11 +97,11 @@ export async function startToyRun(t: Test, job: Job, out: string, { workers = 1,
   coordinator.result.catch(() => {})
   t.teardown(() => coordinator.stop('the test is over'))
   const pool = Array.from({ length: workers }, (_, i) => startWorker(t, coordinator.url, faults[i] ?? faults[0]))
-  /** Resolves when `done` steps are committed. */
-  const reached = (done: number) =>
+  /** Resolves when so many steps, or samples of a measurement, are done. */
+  const reached = (done: number, phase = 'train') =>
     new Promise<void>((resolve) => {
       listeners.push((event) => {
-        if (event.type === 'progress' && event.phase === 'train' && event.done >= done) resolve()
+        if (event.type === 'progress' && event.phase === phase && event.done >= done) resolve()
       })
     })
   return { ...coordinator, events, pool, reached }

@@ -19,6 +19,8 @@ const fields = 40
 export interface ToyFaults {
   /** Time of one micro-batch. */
   microBatchMs?: number
+  /** Time for which step 1 holds the thread that computes. */
+  blockMs?: number
   /** Version after which the parameters go astray. */
   astrayAt?: number
   /** Step whose loss is not a number. */
@@ -31,6 +33,11 @@ const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer, values.b
 
 function drawn(seed: number, step: number, sample: number, count: number): Float32Array {
   return normals({ seed, purpose: 'noise', step, sample }, new Float32Array(count))
+}
+
+function block(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
 }
 
 class ToySession implements JobSession {
@@ -72,6 +79,7 @@ class ToySession implements JobSession {
     }))
     for (let index = start; index < end; index++) {
       await sleep(this.#faults.microBatchMs ?? 0)
+      if (step === 1 && index === start) block(this.#faults.blockMs ?? 0)
       signal.throwIfAborted()
       for (const { number, loss, gradient } of sums) {
         const input = drawn(this.#job.seed, step, index * channels.length + number, fields)

@@ -16,7 +16,14 @@ export function timestepsFrom(start: number, steps: number): number[] {
  * One ancestral step from time t to `previous` (−1: the clean image), in place on x. Posterior of Ho et al. 2020, equations 6 and 7,
  * with x_0 predicted from ε and clipped to [−1, 1], variance "fixed small". `fresh` is N(0,1) noise, not used at t = 0.
  */
-export function ddpmStep(schedule: Schedule, t: number, previous: number, x: Float32Array, epsilon: Float32Array, fresh: Float32Array | null): void {
+export function ddpmStep(
+  schedule: Schedule,
+  t: number,
+  previous: number,
+  x: Float32Array,
+  epsilon: Float32Array,
+  fresh: Float32Array | null,
+): void {
   const a = schedule.alphasCumprod[t]
   const aPrevious = previous >= 0 ? schedule.alphasCumprod[previous] : 1
   const alpha = a / aPrevious

@@ -22,7 +22,9 @@ function betas({ timesteps, betaSchedule, betaStart, betaEnd }: Job['diffusion']
     case 'squaredcos_cap_v2': {
       // Nichol & Dhariwal 2021, equation 17, with β capped.
       const alphaBar = (time: number) => Math.cos(((time + 0.008) / 1.008) * (Math.PI / 2)) ** 2
-      return Float64Array.from({ length: timesteps }, (_, t) => Math.min(1 - alphaBar((t + 1) / timesteps) / alphaBar(t / timesteps), 0.999))
+      return Float64Array.from({ length: timesteps }, (_, t) =>
+        Math.min(1 - alphaBar((t + 1) / timesteps) / alphaBar(t / timesteps), 0.999),
+      )
     }
   }
 }

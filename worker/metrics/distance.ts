@@ -1,4 +1,4 @@
-/** L2 distance of two images in pixel units of [0,1] (SISS, "T-shirt frequency"); `image` in [−1,1] is clipped, `reference` is 8-bit, both [C,H,W] of one channel order. */
+/** L2 distance in pixel units of [0,1] (SISS, "T-shirt frequency") of two images in [−1,1], [C,H,W]; `image` is clipped first. */
 export function pixelDistance(image: Float32Array, reference: Float32Array): number {
   let sum = 0
   for (let i = 0; i < image.length; i++) {

@@ -7,7 +7,7 @@ import { modelToPixels, pixelsToModel } from '../data/pixels.ts'
 import { timestepsFrom } from '../diffusion/ddpm.ts'
 import { addNoise } from '../diffusion/schedule.ts'
 import { pixelDistance } from './distance.ts'
-import { denoiseFrom, sample, type SamplingContext } from './sample.ts'
+import { denoiseFrom, type SamplingContext, sample } from './sample.ts'
 
 export interface EvaluationContext extends SamplingContext {
   job: Job
@@ -52,7 +52,11 @@ async function reconstruction(context: EvaluationContext, { start, count }: Eval
     normals({ seed: job.seed, purpose: 'reconstruction_noise', step: schedule.timesteps, sample: start + row }, epsilon)
     addNoise(schedule, options.timestep, reference, epsilon, x.subarray(row * elements, (row + 1) * elements))
   }
-  await denoiseFrom(context, x, timestepsFrom(options.timestep, options.steps), { sampler: 'ddpm', purpose: 'reconstruction_noise', first: start })
+  await denoiseFrom(context, x, timestepsFrom(options.timestep, options.steps), {
+    sampler: 'ddpm',
+    purpose: 'reconstruction_noise',
+    first: start,
+  })
   const values = references.map((reference, row) => pixelDistance(x.subarray(row * elements, (row + 1) * elements), reference))
   return { values, images: pictures(x, context) }
 }

@@ -30,19 +30,35 @@ export async function denoiseFrom(
       const [begin, end] = [row * predictor.elements, (row + 1) * predictor.elements]
       const image = x.subarray(begin, end)
       if (sampler === 'ddim') ddimStep(schedule, t, previous, image, epsilon.subarray(begin, end))
-      else ddpmStep(schedule, t, previous, image, epsilon.subarray(begin, end), previous < 0 ? null : normals({ seed, purpose, step: t, sample: first + row }, fresh))
+      else
+        ddpmStep(
+          schedule,
+          t,
+          previous,
+          image,
+          epsilon.subarray(begin, end),
+          previous < 0 ? null : normals({ seed, purpose, step: t, sample: first + row }, fresh),
+        )
     }
     context.onProgress()
   }
 }
 
 /** `count` samples from pure noise, numbered from `first`: [count, C, H, W]. */
-export async function sample(context: SamplingContext, options: { name: 'ddpm' | 'ddim'; steps: number }, first: number, count: number): Promise<Float32Array> {
+export async function sample(
+  context: SamplingContext,
+  options: { name: 'ddpm' | 'ddim'; steps: number },
+  first: number,
+  count: number,
+): Promise<Float32Array> {
   const { predictor, schedule, seed } = context
   const x = new Float32Array(count * predictor.elements)
   for (let row = 0; row < count; row++) {
     // Times are below 1000, so this step number is free for the starting noise.
-    normals({ seed, purpose: 'sample_noise', step: schedule.timesteps, sample: first + row }, x.subarray(row * predictor.elements, (row + 1) * predictor.elements))
+    normals(
+      { seed, purpose: 'sample_noise', step: schedule.timesteps, sample: first + row },
+      x.subarray(row * predictor.elements, (row + 1) * predictor.elements),
+    )
   }
   await denoiseFrom(context, x, leadingTimesteps(schedule, options.steps), { sampler: options.name, purpose: 'sample_noise', first })
   return x

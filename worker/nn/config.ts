@@ -32,6 +32,7 @@ const unet2dSchema = z
     add_attention: z.boolean().default(true),
     class_embed_type: z.null().default(null),
     num_class_embeds: z.int().positive().nullable().default(null),
+    attn_norm_num_groups: z.null().default(null),
   })
   .refine((c) => c.down_block_types.length === c.block_out_channels.length && c.up_block_types.length === c.block_out_channels.length, {
     message: 'down_block_types, up_block_types and block_out_channels must be of one length',
@@ -55,11 +56,32 @@ export function parseUNet2DConfig(json: unknown): UNet2DConfig {
   const key = issue.path.join('.')
   throw new LetheError('CHECKPOINT_CONFIG', {
     message: key ? `config.json: ${key}: ${issue.message}` : `config.json: ${issue.message}`,
-    received: key ? JSON.stringify(issue.path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown>)?.[part], json)) : undefined,
+    received: key
+      ? JSON.stringify(issue.path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown>)?.[part], json))
+      : undefined,
   })
 }
 
 export function sampleSize(config: UNet2DConfig): { height: number; width: number } {
   const size = config.sample_size
   return typeof size === 'number' ? { height: size, width: size } : { height: size[0], width: size[1] }
+}
+
+/**
+ * Jobs train and measure unconditional networks from images to noise of the same shape.
+ * @throws LetheError CHECKPOINT_CONFIG for others.
+ */
+export function assertUnconditional(config: UNet2DConfig): void {
+  const refuse = (message: string, expected: string, received: string) => {
+    throw new LetheError('CHECKPOINT_CONFIG', { message: `config.json: ${message}`, expected, received })
+  }
+  if (config.num_class_embeds !== null)
+    refuse('num_class_embeds: class-conditional models are not supported in jobs yet', 'null', `${config.num_class_embeds}`)
+  if (config.out_channels !== config.in_channels)
+    refuse("out_channels: the network must predict noise of the image's shape", `${config.in_channels}`, `${config.out_channels}`)
+  const multiple = 2 ** (config.block_out_channels.length - 1)
+  const { height, width } = sampleSize(config)
+  if (height % multiple !== 0 || width % multiple !== 0) {
+    refuse('sample_size: it must halve evenly at every level', `a multiple of ${multiple}`, JSON.stringify(config.sample_size))
+  }
 }

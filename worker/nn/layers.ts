@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs'
-import { conv2d, groupNorm } from '../engine/ops/index.ts'
 import type { TensorMap } from '../engine/engine.ts'
+import { conv2d, groupNorm } from '../engine/ops/index.ts'
 
 /*
  * The blocks of diffusers' UNet2DModel as functions of (parameters by name, prefix, input). Images [N,C,H,W], embeddings [N,E].
@@ -28,7 +28,9 @@ export function normalise(p: TensorMap, name: string, x: tf.Tensor, { groups, ep
 /** Sinusoidal embedding of t [N] (float) as [N, width] (Vaswani et al. 2017; diffusers' Timesteps). */
 export function timestepEmbedding(t: tf.Tensor, width: number, { flip, shift }: { flip: boolean; shift: number }): tf.Tensor {
   const half = width / 2
-  const frequencies = Float32Array.from({ length: half }, (_, i) => Math.exp(Math.fround(Math.fround(-Math.log(10000) * i) / (half - shift))))
+  const frequencies = Float32Array.from({ length: half }, (_, i) =>
+    Math.exp(Math.fround(Math.fround(-Math.log(10000) * i) / (half - shift))),
+  )
   const angles = tf.mul(tf.reshape(t, [-1, 1]), tf.tensor2d(frequencies, [1, half]))
   const parts = [tf.sin(angles), tf.cos(angles)]
   return tf.concat(flip ? parts.reverse() : parts, 1)
@@ -51,11 +53,11 @@ export function selfAttention(p: TensorMap, name: string, x: tf.Tensor, headWidt
   const heads = c / headWidth
   const normalised = normalise(p, `${name}.group_norm`, x, norm, false)
   const rows = tf.reshape(tf.transpose(tf.reshape(normalised, [n, c, pixels]), [0, 2, 1]), [n * pixels, c])
-  const split = (projection: string) => tf.transpose(tf.reshape(linear(p, `${name}.${projection}`, rows), [n, pixels, heads, headWidth]), [0, 2, 1, 3])
+  const split = (projection: string) =>
+    tf.transpose(tf.reshape(linear(p, `${name}.${projection}`, rows), [n, pixels, heads, headWidth]), [0, 2, 1, 3])
   const scores = tf.mul(tf.matMul(split('to_q'), split('to_k'), false, true), headWidth ** -0.5)
   const attended = tf.matMul(tf.softmax(scores), split('to_v'))
   const merged = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [n * pixels, c])
   const out = linear(p, `${name}.to_out.0`, merged)
   return tf.add(tf.reshape(tf.transpose(tf.reshape(out, [n, pixels, c]), [0, 2, 1]), x.shape), x)
 }
-

@@ -18,7 +18,10 @@ export function unet2dParameters(config: UNet2DConfig): ParameterSpec[] {
   }
   const conv = (name: string, input: number, output: number, kernel = 3) => dense(name, [output, input, kernel, kernel])
   const norm = (name: string, channels: number) =>
-    specs.push({ name: `${name}.weight`, shape: [channels], kind: 'normScale', fanIn: 1 }, { name: `${name}.bias`, shape: [channels], kind: 'normShift', fanIn: 1 })
+    specs.push(
+      { name: `${name}.weight`, shape: [channels], kind: 'normScale', fanIn: 1 },
+      { name: `${name}.bias`, shape: [channels], kind: 'normShift', fanIn: 1 },
+    )
 
   const channels = config.block_out_channels
   const embedding = channels[0] * 4
@@ -38,7 +41,8 @@ export function unet2dParameters(config: UNet2DConfig): ParameterSpec[] {
   conv('conv_in', config.in_channels, channels[0])
   dense('time_embedding.linear_1', [embedding, channels[0]])
   dense('time_embedding.linear_2', [embedding, embedding])
-  if (config.num_class_embeds) specs.push({ name: 'class_embedding.weight', shape: [config.num_class_embeds, embedding], kind: 'embedding', fanIn: 1 })
+  if (config.num_class_embeds)
+    specs.push({ name: 'class_embedding.weight', shape: [config.num_class_embeds, embedding], kind: 'embedding', fanIn: 1 })
 
   config.down_block_types.forEach((type, level) => {
     const [input, output] = [channels[Math.max(level - 1, 0)], channels[level]]

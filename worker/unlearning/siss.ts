@@ -25,11 +25,11 @@ export function weightsOf(delta: tf.Tensor, lambda: number): { wx: tf.Tensor; wa
   }
 }
 
-/** SISS: both losses from one forward pass at m ~ q_λ, which is x_t where the coin exceeds λ and a_t elsewhere. */
+/** SISS: both losses from one forward pass at m ~ q_λ, which is a_t where the coin, drawn from [0,1), is below λ and x_t elsewhere. */
 export const siss: Losses<{ lambda: number }, 'keep' | 'forget'> = {
   needs: ['x', 'a', 't', 'signal', 'sigma', 'noise', 'coin'],
   losses: (predict, inputs, { lambda }) => {
-    const takesX = tf.reshape(tf.cast(tf.greater(inputs.coin, lambda), 'float32'), [-1, 1, 1, 1])
+    const takesX = tf.reshape(tf.cast(tf.greaterEqual(inputs.coin, lambda), 'float32'), [-1, 1, 1, 1])
     const source = tf.add(tf.mul(takesX, inputs.x), tf.mul(tf.sub(1, takesX), inputs.a))
     const m = noised(source, inputs)
     const { wx, wa } = importanceWeights(m, inputs, lambda)

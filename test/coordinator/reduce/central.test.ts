@@ -73,7 +73,7 @@ t.test('same bits for every split and every order of arrival', async (t) => {
 t.test('the direction is g_keep - 5 ĝ_forget, clipped as PyTorch does', async (t) => {
   const { direction, norms, updateNorm, losses } = await reduce([3], 6, inOrder)
   const sum = (channel: string) =>
-    inOrder(6).reduce((total, leaf) => addInPlace(total, gradientOf(channel, leaf)), new Float32Array(parameterCount))
+    inOrder(6).reduce<Float32Array>((total, leaf) => addInPlace(total, gradientOf(channel, leaf)), new Float32Array(parameterCount))
   const [keep, forget] = [sum('keep'), sum('forget')]
   const factor = 5 / Math.sqrt(dot(forget, forget))
   const wanted = keep.map((value, i) => value - factor * forget[i])

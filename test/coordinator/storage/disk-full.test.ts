@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { startToyRun, toyJob } from '../../support/toy-run.ts'
@@ -10,11 +11,18 @@ const diskKiB = 512
 
 // Needs the right to mount; where there is none, files.test.ts has shown the same with a writer that fails.
 t.test('a run on a disk that fills up, and after some room is made', async (t) => {
-  const folder = t.testdir({ model: {}, disk: {} })
-  const disk = join(folder, 'disk')
+  const folder = t.testdir({ model: {} })
+  const disk = mkdtempSync(join(tmpdir(), 'lethe-disk-'))
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${diskKiB}k`, 'tmpfs', disk])
-  if (mounted.status !== 0) return t.pass('no right to mount a small disk')
-  t.teardown(() => spawnSync('umount', ['-l', disk]))
+  if (mounted.status !== 0) {
+    rmSync(disk, { recursive: true })
+    t.pass('no right to mount a small disk')
+    return
+  }
+  t.teardown(() => {
+    spawnSync('umount', ['-l', disk])
+    rmSync(disk, { recursive: true })
+  })
   const job = toyJob(join(folder, 'model'), { steps: 30, checkpointEvery: 2 })
   const reference = await (await startToyRun(t, job, join(folder, 'reference'))).result
 

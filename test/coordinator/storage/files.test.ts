@@ -47,6 +47,7 @@ t.test('what is left of a writer that was killed does not matter', async (t) => 
 })
 
 t.test('errors', async (t) => {
-  await t.rejects(replaceFile('/proc/nowhere/file', bytes('')), { code: 'STORAGE_WRITE' })
+  const folder = t.testdir({ file: '' })
+  await t.rejects(replaceFile(join(folder, 'file', 'inside'), bytes('')), { code: 'STORAGE_WRITE' })
   t.equal(diskError(new Error('Commit failed: No space left on device'), '').code, 'STORAGE_FULL')
 })
