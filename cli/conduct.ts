@@ -90,5 +90,5 @@ function print(report: RunReport, out: string, json: boolean): void {
 
 /** The same command again; --fresh would start over. */
 export function resumeCommand(args: readonly string[]): string {
-  return ['lethe', ...args.filter((arg) => arg !== '--fresh')].map(shellWord).join(' ')
+  return ['npx', 'lethe', ...args.filter((arg) => arg !== '--fresh')].map(shellWord).join(' ')
 }

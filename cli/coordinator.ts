@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { joinToken, readJob, wholeNumber } from './options.ts'
@@ -14,32 +15,39 @@ export function addCoordinatorCommand(program: Command): void {
       'after',
       `
 Examples:
-  lethe coordinator job.yaml --port 7777
-  LETHE_TOKEN=… lethe coordinator job.yaml --host 0.0.0.0 --port 7777 --workers 4
+  npx lethe coordinator job.yaml --port 7777
+  LETHE_TOKEN=… npx lethe coordinator job.yaml --host 0.0.0.0 --port 7777 --workers 4
 
 The connection is not encrypted: use a private network or a TLS proxy in front of it.`,
     )
     .action(async (file: string, options: RunOptions & { host: string; port: number; workers: number; tokenFile?: string }) => {
-      const job = readJob(file, options)
+      const { job, written } = readJob(file, options)
       const given = joinToken(options.tokenFile)
       const { conduct } = await import('./conduct.ts')
       await conduct({
         coordinator: {
           job,
+          written,
           out: resolve(options.out ?? join('runs', job.name)),
           host: options.host,
           port: options.port,
           token: given,
-          evaluate: options.evaluate,
           fresh: options.fresh,
           expectedWorkers: options.workers,
         },
         json: options.json ?? false,
         onListening: ({ url, token }) => {
           const secret = given ? 'LETHE_TOKEN=<the token>' : `LETHE_TOKEN=${token}`
-          process.stderr.write(`listening on ${url}; start workers with:\n  ${secret} lethe worker --join ${url}\n`)
+          process.stderr.write(
+            `listening on ${url}; start workers with:\n  ${secret} npx lethe worker --join ${joinUrl(url, hostname())}\n`,
+          )
           return undefined
         },
       })
     })
+}
+
+/** The address for workers elsewhere: a coordinator that listens on every address is found by its host's name. */
+export function joinUrl(url: string, host: string): string {
+  return url.replace(/^ws:\/\/(0\.0\.0\.0|\[::\])(?=:)/, `ws://${host}`)
 }

@@ -10,11 +10,11 @@ export function addExplainCommand(program: Command): void {
       'after',
       `
 Examples:
-  lethe explain examples/quickstart.yaml
-  lethe explain job.yaml --set method.lambda=0.25 --json`,
+  npx lethe explain examples/quickstart.yaml
+  npx lethe explain job.yaml --set method.lambda=0.25 --json`,
     )
     .action((file: string, options: JobOptions & { json?: boolean }) => {
-      const job = readJob(file, options)
+      const { job } = readJob(file, options)
       process.stdout.write(options.json ? `${JSON.stringify(job, null, 2)}\n` : jobYaml(job))
     })
 }

@@ -31,9 +31,9 @@ function program(): Command {
       'after',
       `
 Examples:
-  lethe run examples/quickstart.yaml               forget one image, with two local workers
-  lethe run job.yaml --workers 4 --set seed=7      the same result from any number of workers
-  lethe explain job.yaml                           the whole job, defaults filled in
+  npx lethe run examples/quickstart.yaml           forget one image, with two local workers
+  npx lethe run job.yaml --workers 4 --set seed=7  the same result from any number of workers
+  npx lethe explain job.yaml                       the whole job, defaults filled in
 
 Environment:
   LETHE_TOKEN   join token of \`lethe coordinator\` and \`lethe worker\`

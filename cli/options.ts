@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LetheError } from '../protocol/errors.ts'
+import { unmeasured } from '../protocol/evaluation.ts'
 import type { Job } from '../protocol/job.ts'
 import { maxJobBytes, parseJob, resolvePaths } from '../protocol/jobfile.ts'
 
@@ -10,6 +11,8 @@ const maxTokenBytes = 4096
 export interface JobOptions {
   set: string[]
   steps?: number
+  /** False leaves out whatever the job would measure. */
+  evaluate?: boolean
 }
 
 export function addJobOptions(command: Command): Command {
@@ -23,10 +26,12 @@ export function addJobOptions(command: Command): Command {
     .option('--steps <n>', 'the same as --set training.steps=<n>', wholeNumber(1, 1e9))
 }
 
-/** The resolved job of a file, with absolute paths. */
-export function readJob(file: string, { set, steps }: JobOptions): Job {
+/** The resolved job of a file: `written` with paths as they are there, `job` with absolute ones. */
+export function readJob(file: string, { set, steps, evaluate = true }: JobOptions): { written: Job; job: Job } {
   const overrides = steps === undefined ? set : [...set, `training.steps=${steps}`]
-  return resolvePaths(parseJob(readText(file), { file, overrides }), dirname(resolve(file)))
+  const parsed = parseJob(readText(file), { file, overrides })
+  const written = evaluate ? parsed : unmeasured(parsed)
+  return { written, job: resolvePaths(written, dirname(resolve(file))) }
 }
 
 function readText(file: string): string {

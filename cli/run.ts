@@ -4,7 +4,6 @@ import { addJobOptions, type JobOptions, readJob, wholeNumber } from './options.
 
 export interface RunOptions extends JobOptions {
   out?: string
-  evaluate: boolean
   fresh?: boolean
   json?: boolean
 }
@@ -13,7 +12,7 @@ export interface RunOptions extends JobOptions {
 export function addRunOptions(command: Command): Command {
   return addJobOptions(command)
     .option('--out <dir>', 'run folder: checkpoints, report, journal and logs (default: runs/<name of the job>)')
-    .option('--no-evaluate', 'measure nothing before and after')
+    .option('--no-evaluate', 'measure nothing before and after; it is another job then')
     .option('--fresh', 'delete what the run folder holds and start over')
     .option('--json', 'print the report as one JSON object on stdout, and nothing else there')
 }
@@ -26,18 +25,18 @@ export function addRunCommand(program: Command): void {
       'after',
       `
 Examples:
-  lethe run examples/quickstart.yaml
-  lethe run job.yaml --workers 4 --out runs/siss-7 --set seed=7 --set method.lambda=0.25
-  lethe run job.yaml --steps 3 --no-evaluate --json | jq .checkpoint.sha256
+  npx lethe run examples/quickstart.yaml
+  npx lethe run job.yaml --workers 4 --out runs/siss-7 --set seed=7 --set method.lambda=0.25
+  npx lethe run job.yaml --steps 3 --no-evaluate --json | jq .checkpoint.sha256
 
 Ctrl-C leaves a run that the same command resumes; a second Ctrl-C ends at once.`,
     )
     .action(async (file: string, options: RunOptions & { workers: number }) => {
-      const job = readJob(file, options)
+      const { job, written } = readJob(file, options)
       const out = resolve(options.out ?? join('runs', job.name))
       const [{ conduct }, { localWorkerArgs, WorkerPool }] = await Promise.all([import('./conduct.ts'), import('./worker-pool.ts')])
       await conduct({
-        coordinator: { job, out, evaluate: options.evaluate, fresh: options.fresh, expectedWorkers: options.workers },
+        coordinator: { job, written, out, fresh: options.fresh, expectedWorkers: options.workers },
         json: options.json ?? false,
         onListening: ({ url, token }, onNotice) =>
           new WorkerPool({

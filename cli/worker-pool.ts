@@ -3,6 +3,7 @@ import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
+import { diskError } from '../coordinator/storage/files.ts'
 import { type ErrorCode, errorTable, LetheError } from '../protocol/errors.ts'
 
 const deathsWithoutProgress = 5
@@ -30,7 +31,7 @@ export function localWorkerArgs(url: string): string[] {
  * without a `progressed()` between them, `failed` rejects with RUN_NO_WORKERS.
  */
 export class WorkerPool {
-  /** Never resolves. */
+  /** Never resolves. Rejects with STORAGE_* where a log cannot be opened too. */
   readonly failed: Promise<never>
   readonly #options: WorkerPoolOptions
   readonly #children = new Map<number, ChildProcess>()
@@ -45,7 +46,6 @@ export class WorkerPool {
       this.#fail = reject
     })
     this.failed.catch(() => {})
-    mkdirSync(options.logs, { recursive: true })
     process.once('exit', this.#killAll)
     for (let worker = 1; worker <= options.workers; worker++) this.#start(worker)
   }
@@ -71,8 +71,20 @@ export class WorkerPool {
     for (const child of this.#children.values()) child.kill('SIGKILL')
   }
 
+  #openLog(worker: number): number | undefined {
+    const path = join(this.#options.logs, `worker-${worker}.log`)
+    try {
+      mkdirSync(this.#options.logs, { recursive: true })
+      return openSync(path, 'a+')
+    } catch (cause) {
+      this.#fail(diskError(cause, `cannot open ${path}`))
+      return undefined
+    }
+  }
+
   #start(worker: number): void {
-    const log = openSync(join(this.#options.logs, `worker-${worker}.log`), 'a+')
+    const log = this.#openLog(worker)
+    if (log === undefined) return
     const startsAt = fstatSync(log).size
     const child = spawn(process.execPath, this.#options.args, {
       env: { ...process.env, ...this.#options.env },

@@ -13,8 +13,8 @@ export function addWorkerCommand(program: Command): void {
       'after',
       `
 Examples:
-  LETHE_TOKEN=… lethe worker --join ws://127.0.0.1:7777
-  lethe worker --join ws://10.0.0.5:7777 --token-file /run/secrets/lethe`,
+  LETHE_TOKEN=… npx lethe worker --join ws://127.0.0.1:7777
+  npx lethe worker --join ws://10.0.0.5:7777 --token-file /run/secrets/lethe`,
     )
     .action(async (options: { join: string; tokenFile?: string }) => {
       const token = joinToken(options.tokenFile)

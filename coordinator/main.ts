@@ -16,6 +16,11 @@ export type { CoordinatorEvent } from './run/events.ts'
 
 export interface CoordinatorOptions {
   job: Job
+  /**
+   * The job with its paths as its file has them, by which a run knows its job again: a project may be moved. What the paths lead to is
+   * bound by the digests of the checkpoint and of the data. `job` where none is given.
+   */
+  written?: Job
   /** The run folder. An unfinished run of the same job there is resumed, a finished one gives its result at once. */
   out: string
   host?: string
@@ -23,7 +28,6 @@ export interface CoordinatorOptions {
   port?: number
   /** Random where none is given. */
   token?: string
-  evaluate?: boolean
   /** Replaces whatever run is in the folder. */
   fresh?: boolean
   /** Workers to wait for before the first step; from then on they may come and go. */
@@ -47,11 +51,12 @@ export interface Coordinator {
  * @throws LetheError CHECKPOINT_MISSING, RUN_EXISTS, RUN_LOCKED, CONNECTION_PORT, STORAGE_FULL or STORAGE_WRITE before anything is computed.
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const { job, evaluate = true, fresh = false, expectedWorkers = 1, onEvent = () => {}, log = silentLog } = options
+  const { job, written = job, fresh = false, expectedWorkers = 1, onEvent = () => {}, log = silentLog } = options
   const token = options.token ?? randomBytes(24).toString('base64url')
   const parent = await readParent(job)
-  const identity = { jobDigest: digestOf(job), parentSha256: filesDigest(parent) }
+  const identity = { jobDigest: digestOf(written), parentSha256: filesDigest(parent) }
   const folder = new RunFolder(options.out)
+  await folder.check()
   const unlock = await lock(folder.lock)
   const store = await openStore(folder, job, identity, fresh).catch(async (error) => {
     await unlock()
@@ -70,7 +75,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     return { url: '', token, result: Promise.resolve(history.finished.report), stop: async () => {} }
   }
 
-  const run = new Run({ job, ...identity, parent, folder, journal, history, evaluate, expectedWorkers, log, onEvent })
+  const run = new Run({ job, written, ...identity, parent, folder, journal, history, expectedWorkers, log, onEvent })
   const server = await listen({
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 0,

@@ -1,10 +1,12 @@
+import { z } from 'zod'
+
 /**
  * Every failure that a user can meet, as one table: a stable code, the exit status of the process, and what to do next.
  * The table is the source of `docs/errors.md`. Ranges: 2 usage, 10–19 job file, 20–29 data, 30–39 checkpoint,
  * 40–49 connection, 50–59 compute, 60–69 storage, 70–79 run, 130 interrupted.
  */
 export const errorTable = {
-  USAGE: { exitCode: 2, title: 'The command line is not valid', hint: 'Run `lethe --help`.' },
+  USAGE: { exitCode: 2, title: 'The command line is not valid', hint: 'Run `npx lethe --help`.' },
 
   JOB_FILE_MISSING: {
     exitCode: 10,
@@ -15,9 +17,13 @@ export const errorTable = {
   JOB_UNKNOWN_KEY: {
     exitCode: 12,
     title: 'The job has a key that Lethe does not know',
-    hint: '`lethe explain job.yaml` prints every key of a job.',
+    hint: '`npx lethe explain job.yaml` prints every key of a job.',
   },
-  JOB_INVALID: { exitCode: 13, title: 'A value in the job is not allowed', hint: '`lethe explain job.yaml` prints the resolved job.' },
+  JOB_INVALID: {
+    exitCode: 13,
+    title: 'A value in the job is not allowed',
+    hint: '`npx lethe explain job.yaml` prints the resolved job.',
+  },
   JOB_BATCH_NOT_MULTIPLE: {
     exitCode: 14,
     title: 'The batch size is not a multiple of the micro-batch size',
@@ -68,7 +74,7 @@ export const errorTable = {
   CONNECTION_REFUSED: {
     exitCode: 40,
     title: 'The coordinator cannot be reached',
-    hint: 'Check the address, and that `lethe coordinator` runs.',
+    hint: 'Check the address, and that `npx lethe coordinator` runs.',
   },
   CONNECTION_TOKEN: {
     exitCode: 41,
@@ -146,16 +152,23 @@ export class LetheError extends Error {
     return errorTable[this.code].exitCode
   }
 
-  /** One clear line: code, what, expected, received, hint. */
+  /** One clear line, whatever the texts hold: code, what, expected, received, hint. */
   format(): string {
     const parts = [`${this.code}: ${this.message}`]
     if (this.expected !== undefined) parts.push(`expected ${this.expected}`)
     if (this.received !== undefined) parts.push(`got ${this.received}`)
-    return `${parts.join('; ')}. ${this.hint}`
+    return `${parts.join('; ')}. ${this.hint}`.replace(/\s*[\n\r\u2028\u2029]\s*/g, ' ').trim()
   }
 
   toWire(): WireError {
-    return { code: this.code, message: this.message, expected: this.expected, received: this.received, hint: this.hint }
+    const cut = (text: string | undefined) => (text === undefined ? undefined : cutText(text))
+    return {
+      code: this.code,
+      message: cutText(this.message),
+      expected: cut(this.expected),
+      received: cut(this.received),
+      hint: cut(this.hint),
+    }
   }
 
   static from(error: unknown): LetheError {
@@ -170,10 +183,21 @@ export class LetheError extends Error {
   }
 }
 
-export interface WireError {
-  code: string
-  message: string
-  expected?: string
-  received?: string
-  hint?: string
+/** Longest text of a message; longer ones are cut before they are sent. */
+export const maxWireText = 4000
+
+export function cutText(text: string): string {
+  return text.length > maxWireText ? `${text.slice(0, maxWireText - 1)}…` : text
 }
+
+const text = z.string().max(maxWireText)
+
+/** Keys that it does not name are dropped: the refusal of another version of Lethe is read with it too. */
+export const wireErrorSchema = z.object({
+  code: z.string().min(1).max(200),
+  message: text,
+  expected: text.optional(),
+  received: text.optional(),
+  hint: text.optional(),
+})
+export type WireError = z.output<typeof wireErrorSchema>

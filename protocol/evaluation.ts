@@ -10,11 +10,20 @@ export interface EvaluationUnit {
   count: number
 }
 
-/** Answer to a unit. reconstruction and hits: value = L2 distance to the forgotten image; keepLoss: mean ε-loss of that sample. */
+/**
+ * Answer to a unit. reconstruction and hits: value = L2 distance to the forgotten image; keepLoss: mean ε-loss of that sample. A model
+ * that has diverged may give values that are not finite.
+ */
 export interface EvaluationResult {
   values: number[]
   /** 8-bit pictures, [count, height, width, channels] flattened; empty for keepLoss. */
   images: Uint8Array
+}
+
+/** The same job with nothing to measure. */
+export function unmeasured(job: Job): Job {
+  const { unitSize, threshold } = job.evaluate
+  return { ...job, evaluate: { unitSize, threshold } }
 }
 
 export function evaluationUnits(job: Job): EvaluationUnit[] {

@@ -29,9 +29,6 @@ export const maxMessageBytes = 1024 * 1024
 
 const payloadStart = (headerBytes: number) => Math.ceil((preludeBytes + headerBytes) / payloadAlignment) * payloadAlignment
 
-/** The largest frame under the limits: what a socket may accept at all. */
-export const maxFrameBytes = payloadStart(frameLimits.headerBytes) + frameLimits.payloadBytes
-
 function invalid(message: string, details: { expected?: string; received?: string; cause?: unknown } = {}): LetheError {
   return new LetheError('CONNECTION_FRAME', { message, ...details })
 }

@@ -19,9 +19,16 @@ const source = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('image'), path, copies: z.int().positive().default(1), label: z.int().min(0).default(0) }),
 ])
 
-/** Chosen by sample index, by label, or by the pixels of a picture (every item that equals it). At least one must be given. */
+/**
+ * Chosen by sample index, by label, or by the pixels of a picture (every item that equals it). At least one must be given. The lists
+ * are bounded because every worker gets the job in one message of at most 1 MiB.
+ */
 const forgetSet = z
-  .strictObject({ indices: z.array(z.int().min(0)).optional(), labels: z.array(z.int().min(0)).optional(), file: path.optional() })
+  .strictObject({
+    indices: z.array(z.int().min(0)).max(50_000).optional(),
+    labels: z.array(z.int().min(0)).max(50_000).optional(),
+    file: path.optional(),
+  })
   .refine((set) => set.indices || set.labels || set.file, { message: 'give indices, labels or file' })
 
 const diffusion = z
@@ -85,7 +92,7 @@ const evaluate = z
     /** Mean ε-loss per element over fixed (sample, t, noise) of the kept data. */
     keepLoss: z.strictObject({ samples: z.int().positive().default(256) }).optional(),
     /** Samples of one unit of evaluation work. */
-    unitSize: z.int().positive().default(16),
+    unitSize: z.int().positive().max(1024).default(16),
     /** L2 below which a reconstruction or a sample counts as the forgotten image (SISS: 10 of a typical 14.6 to digits). */
     threshold: z.number().positive().default(10),
   })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { maxWireText, wireErrorSchema } from './errors.ts'
 import { jobSchema } from './job.ts'
 
 /*
@@ -8,18 +9,10 @@ import { jobSchema } from './job.ts'
 
 const count = z.int().min(0)
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
-const text = z.string().max(4000)
+const text = z.string().max(maxWireText)
 const name = z.string().min(1).max(200)
 /** Float64 that may be NaN or infinite: the coordinator says so in its own words. */
 const anyNumber = z.custom<number>((value) => typeof value === 'number')
-
-const wireError = z.strictObject({
-  code: name,
-  message: text,
-  expected: text.optional(),
-  received: text.optional(),
-  hint: text.optional(),
-})
 
 export const evaluationUnitSchema = z.strictObject({
   metric: z.enum(['reconstruction', 'hits', 'keepLoss']),
@@ -40,12 +33,17 @@ export const sessionSummarySchema = z.strictObject({
 /** What a worker knows once it has opened the job. */
 export type SessionSummary = z.output<typeof sessionSummarySchema>
 
-const pictureSchema = z.strictObject({
-  height: z.int().positive().max(4096),
-  width: z.int().positive().max(4096),
-  channels: z.int().positive().max(4),
-  pixels: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.byteLength <= 512 * 1024),
-})
+/** 512×512 in colour. A larger picture is not sent, and the report goes without it. */
+export const maxPictureBytes = 768 * 1024
+
+const pictureSchema = z
+  .strictObject({
+    height: z.int().positive().max(4096),
+    width: z.int().positive().max(4096),
+    channels: z.int().positive().max(4),
+    pixels: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.byteLength <= maxPictureBytes),
+  })
+  .refine(({ height, width, channels, pixels }) => pixels.byteLength === height * width * channels)
 
 /** Control, from a worker. */
 export const workerMessage = z.discriminatedUnion('type', [
@@ -61,7 +59,7 @@ export const workerMessage = z.discriminatedUnion('type', [
   }),
   /** The parameters are now those of `version`. */
   z.strictObject({ type: z.literal('at'), version: count, digest }),
-  z.strictObject({ type: z.literal('failed'), error: wireError }),
+  z.strictObject({ type: z.literal('failed'), error: wireErrorSchema }),
 ])
 export type WorkerMessage = z.output<typeof workerMessage>
 
@@ -83,7 +81,7 @@ export const coordinatorMessage = z.discriminatedUnion('type', [
   /** Send the state of `version`, and with it the checkpoint's files where asked. */
   z.strictObject({ type: z.literal('export'), ticket: count, version: count, files: z.boolean() }),
   z.strictObject({ type: z.literal('finish'), reason: text }),
-  z.strictObject({ type: z.literal('fail'), error: wireError }),
+  z.strictObject({ type: z.literal('fail'), error: wireErrorSchema }),
 ])
 export type CoordinatorMessage = z.output<typeof coordinatorMessage>
 

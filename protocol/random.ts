@@ -112,13 +112,3 @@ export function normals(key: Key, out: Float32Array): Float32Array {
   }
   return out
 }
-
-/** `count` unbiased integers in 0..bound-1. */
-export function integers(key: Key, bound: number, count: number): Uint32Array {
-  if (!Number.isInteger(bound) || bound < 1 || bound > 2 ** 32)
-    throw new RangeError(`bound must be an integer from 1 to 2^32, not ${bound}`)
-  const words = new Words(key)
-  const out = new Uint32Array(count)
-  for (let i = 0; i < count; i++) out[i] = words.below(bound)
-  return out
-}

@@ -7,10 +7,13 @@ import { z } from 'zod'
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const count = z.int().min(0)
 
-/** How much of the forgotten image is left in the model. A metric that the job does not ask for is null. */
+/** A measured number; null where it is not finite, as of a model that has diverged. */
+const measured = z.number().nullable()
+
+/** How much of the forgotten image is left in the model. A metric that the job does not ask for is null, with 0 noises or samples. */
 const forgetMeasure = z.object({
   /** Mean L2 distance, over pixels in [0,1], of the reconstructions to the forgotten image. */
-  reconstructionL2: z.number().nullable(),
+  reconstructionL2: measured,
   /** Reconstructions closer than `threshold`, of `noises` tried from time step `timestep`. */
   reconstructed: count.nullable(),
   noises: count,
@@ -22,17 +25,17 @@ const forgetMeasure = z.object({
   hitInterval: z.tuple([z.number(), z.number()]).nullable(),
   threshold: z.number(),
   /** One distance per noise and per sample, by number. */
-  reconstructionDistances: z.array(z.number()),
-  sampleDistances: z.array(z.number()),
+  reconstructionDistances: z.array(measured),
+  sampleDistances: z.array(measured),
 })
 
 /** How well the model still denoises the data that it should keep. */
 const keepMeasure = z.object({
   /** Mean ε-loss per element over fixed (sample, t, noise). */
-  loss: z.number(),
+  loss: measured,
   samples: count,
-  standardError: z.number(),
-  losses: z.array(z.number()),
+  standardError: measured,
+  losses: z.array(measured),
 })
 
 /** One update. Losses and norms by channel. */
@@ -49,7 +52,7 @@ export const runReport = z.object({
   kind: z.enum(['train', 'unlearn', 'evaluate']),
   /** Null for `evaluate`, which changes nothing. */
   method: z.string().nullable(),
-  /** Workers that took part at the end of the run. */
+  /** The most workers that made a step together, or that measured, where there were no steps. */
   workers: count,
   steps: count,
   /** Over the time spent in steps; null where there were none. */
@@ -66,7 +69,10 @@ export const runReport = z.object({
   data: z.object({ items: count, forgetItems: count, manifestDigest: sha256 }),
   /** The checkpoint that the run started from; null for `train`. */
   parentSha256: sha256.nullable(),
-  /** The job with every default filled in, and the SHA-256 of its canonical JSON. */
+  /**
+   * The job with every default filled in and its paths as its file has them, and the SHA-256 of its canonical JSON. Only paths below
+   * the working directory that the file gives as absolute ones are shown relative to it.
+   */
   job: z.record(z.string(), z.unknown()),
   jobDigest: sha256,
   history: z.array(stepRecord),

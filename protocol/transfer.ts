@@ -10,6 +10,17 @@ import { segmentBytes } from './socket.ts'
  * transfer between them; the receiver knows from the first one how much will come, and hashes as it comes.
  */
 
+/** Largest transfer that one buffer holds. */
+const maxTransferBytes = 2 ** 32 - 1
+/** Parameters, optimizer moments, averages, and room for more. */
+const stateBytesPerParameter = 32
+const stateExtraBytes = 16 * 2 ** 20
+
+/** Bytes that the state, or a checkpoint file, of a model with so many parameters may have. */
+export function stateBytesLimit(parameterCount: number): number {
+  return Math.min(maxTransferBytes, stateBytesPerParameter * parameterCount + stateExtraBytes)
+}
+
 interface Segment {
   sha256: string
   totalBytes: number

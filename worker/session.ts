@@ -2,6 +2,7 @@ import { type FileBytes, sha256 } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
 import type { EvaluationResult, EvaluationUnit } from '../protocol/evaluation.ts'
 import type { Job, StepJob } from '../protocol/job.ts'
+import type { SessionSummary } from '../protocol/messages.ts'
 import { methodOf } from '../protocol/methods/index.ts'
 import { addInPlace, type TreeNode, TreeSum } from '../protocol/tree.ts'
 import { BatchSource } from './batch.ts'
@@ -22,16 +23,6 @@ export interface Partial {
   node: TreeNode
   loss: number
   gradient: Float32Array
-}
-
-export interface SessionSummary {
-  parameterCount: number
-  channels: string[]
-  microBatches: number
-  manifestDigest: string
-  items: number
-  forgetItems: number
-  engine: string
 }
 
 /** The compute half of a worker: one job, its data, its programs and a full copy of its training state. */

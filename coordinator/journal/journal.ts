@@ -30,7 +30,8 @@ export const journalEvent = z.discriminatedUnion('type', [
     type: z.literal('evaluated'),
     phase: z.enum(['before', 'after']),
     unit: count,
-    values: z.array(z.number()),
+    /** May be infinite or NaN: zod's own number is neither. */
+    values: z.array(z.custom<number>((value) => typeof value === 'number')),
     images: z.instanceof(Uint8Array),
   }),
   /** Wall time that one coordinator spent in a phase. */
@@ -100,11 +101,12 @@ export function fold(history: History, event: JournalEvent): History {
 }
 
 /** Where a run goes on: from its last checkpoint, with the digests that the replayed steps must give. */
-export function resumed({ commits, checkpoint, evaluated }: History): Resumed {
+export function resumed({ summary, commits, checkpoint, evaluated }: History): Resumed {
   const durable = checkpoint?.version ?? 0
   const digests = Object.fromEntries(commits.slice(Math.max(0, durable - 1)).map(({ version, digest }) => [version, digest]))
   if (checkpoint) digests[durable] = checkpoint.digest
   return {
+    manifestDigest: summary?.manifestDigest ?? null,
     durable,
     journaled: commits.length,
     digests,

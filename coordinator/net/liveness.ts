@@ -1,7 +1,13 @@
 import { silenceMs } from '../../protocol/socket.ts'
 
-/** A living worker whose arithmetic stands still for so long, with work in hand, is given up. */
-export const stallMs = 300_000
+/** A living worker whose arithmetic stands still for so long, with work in hand, is given up; one that is slow gets longer. */
+const stallMs = 300_000
+const stallMicroBatches = 20
+
+/** `speed` is measured, in micro-batches per millisecond, or null. Measuring units and loading states take time of their own: never less. */
+export function patienceOf(speed: number | null): number {
+  return speed === null ? stallMs : Math.max(stallMs, stallMicroBatches / speed)
+}
 
 interface Watermark {
   step: number
@@ -30,13 +36,13 @@ export class Liveness {
     this.#last = { ...mark }
   }
 
-  /** @returns why the worker counts as dead, or null. */
-  tick(elapsedMs: number, hasWork: boolean): string | null {
+  /** `patienceMs` is null while the worker has nothing to do. @returns why it counts as dead, or null. */
+  tick(elapsedMs: number, patienceMs: number | null): string | null {
     const counted = Math.min(elapsedMs, 2 * this.#tickMs)
     this.#silentMs += counted
-    this.#stillMs = hasWork ? this.#stillMs + counted : 0
+    this.#stillMs = patienceMs === null ? 0 : this.#stillMs + counted
     if (this.#silentMs > silenceMs) return `no heartbeat for ${silenceMs} ms`
-    if (this.#stillMs > stallMs) return `no progress for ${stallMs / 1000} s`
+    if (patienceMs !== null && this.#stillMs > patienceMs) return `no progress for ${Math.round(patienceMs / 1000)} s`
     return null
   }
 }

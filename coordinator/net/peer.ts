@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { RawData, WebSocket } from 'ws'
-import { LetheError } from '../../protocol/errors.ts'
+import { cutText, LetheError } from '../../protocol/errors.ts'
 import { decodeMessage, encodeMessage } from '../../protocol/frame.ts'
 import {
   type CoordinatorBulk,
@@ -84,7 +84,7 @@ export class Peer {
   }
 
   finish(reason: string): void {
-    this.send({ type: 'finish', reason })
+    this.send({ type: 'finish', reason: cutText(reason) })
     this.#end(reason, 'close')
   }
 

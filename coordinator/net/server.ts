@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { sha256 } from '../../protocol/digest.ts'
@@ -69,7 +69,16 @@ function refuse(socket: Duplex, { status, error }: Refusal): void {
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...(status === 426 ? [`${versionHeader}: ${protocolVersion}`] : []),
   ]
+  // A stranger that does not close its end keeps nothing of ours.
+  const patience = setTimeout(() => socket.destroy(), closeMs)
+  socket.once('close', () => clearTimeout(patience))
+  socket.once('finish', () => socket.destroy())
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** Who takes the socket listens too; without any listener, an error of one that was refused would end the process. */
+function ignoreErrors(socket: WebSocket): void {
+  socket.on('error', () => {})
 }
 
 /** Accepts workers. Whoever has no token or speaks another version is refused in the upgrade; sizes are limited before parsing. */
@@ -86,22 +95,31 @@ export async function listen(options: ServerOptions): Promise<WorkerServer> {
     socket.on('error', () => socket.destroy())
     const refused = refusal(request, options.token)
     if (refused) return refuse(socket, refused)
-    if (request.url === controlPath) return control.handleUpgrade(request, socket, head, (one) => options.onControl(one))
+    if (request.url === controlPath)
+      return control.handleUpgrade(request, socket, head, (one) => {
+        ignoreErrors(one)
+        options.onControl(one)
+      })
     bulk.handleUpgrade(request, socket, head, (one) => {
+      ignoreErrors(one)
       if (!options.onBulk(one, String(request.headers[memberHeader] ?? ''))) one.close(1008, 'no such worker')
     })
   })
   for (const one of [control, bulk]) one.on('wsClientError', (_error, socket) => socket.destroy())
   server.on('clientError', (_error, socket) => socket.destroy())
 
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
   const url = await start(server, options)
   return {
     url,
     close: () =>
       new Promise((resolve) => {
         const patience = setTimeout(() => {
-          for (const client of [...control.clients, ...bulk.clients]) client.terminate()
-          server.closeAllConnections()
+          for (const socket of sockets) socket.destroy()
         }, closeMs)
         server.close(() => {
           clearTimeout(patience)

@@ -26,6 +26,8 @@ interface Round {
   /** Additions in the order in which they were asked for: the tree hands out sums that hold only after this. */
   added: Promise<void>
   computeMs: Record<string, number>
+  /** Micro-batches that each worker still owes, over all channels. */
+  owed: Map<string, number>
   end(result: Promise<Reduction> | null): void
 }
 
@@ -46,8 +48,10 @@ export class CentralReducer implements Reducer {
   begin(epoch: number, step: number, ranges: readonly Range[]): Promise<Reduction | null> {
     this.#round?.end(null)
     return new Promise((resolve) => {
-      const round: Round = { epoch, step, ranges, channels: new Map(), added: Promise.resolve(), computeMs: {}, end: resolve }
-      for (const channel of this.#options.method.channels) round.channels.set(channel, this.#channelSum(round))
+      const { channels } = this.#options.method
+      const owed = new Map(ranges.map(({ worker, start, end }) => [worker, channels.length * (end - start)]))
+      const round: Round = { epoch, step, ranges, channels: new Map(), added: Promise.resolve(), computeMs: {}, owed, end: resolve }
+      for (const channel of channels) round.channels.set(channel, this.#channelSum(round))
       this.#round = round
     })
   }
@@ -60,6 +64,10 @@ export class CentralReducer implements Reducer {
         return left
       }),
     }
+  }
+
+  awaits(worker: string): boolean {
+    return (this.#round?.owed.get(worker) ?? 0) > 0
   }
 
   accept(partial: ReceivedPartial): boolean {
@@ -85,6 +93,7 @@ export class CentralReducer implements Reducer {
       throw new LetheError('CONNECTION_FRAME', { message: `${partial.worker} sent a partial that does not fit`, cause })
     }
     round.computeMs[partial.worker] = partial.computeMs
+    round.owed.set(partial.worker, (round.owed.get(partial.worker) ?? 0) - (end - start))
     if ([...round.channels.values()].every(({ gradient }) => gradient.root() !== undefined)) {
       this.#round = null
       round.end(this.#reduce(round))

@@ -36,6 +36,8 @@ export interface Reducer {
    * @throws LetheError CONNECTION_FRAME for a partial that the worker was not asked for; COMPUTE_NOT_FINITE for a loss that is not finite.
    */
   accept(partial: ReceivedPartial): boolean
+  /** Are partials of this worker missing in the step that is reduced? */
+  awaits(worker: string): boolean
   /** Partials dropped because their epoch was over. */
   readonly late: number
 }

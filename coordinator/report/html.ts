@@ -9,7 +9,7 @@ import type { Row } from './rows.ts'
 import { rowsOf } from './rows.ts'
 import { style } from './style.ts'
 import { curveSvg } from './svg.ts'
-import { duration, escaped, grouped, percent, significant } from './text.ts'
+import { duration, escaped, grouped, imageName, notFinite, percent, significant } from './text.ts'
 
 const phases = ['before', 'after'] as const
 const shownReconstructions = 20
@@ -66,14 +66,14 @@ function tiles({ forget, keep, kind, stepsPerSecond }: RunReport): string {
   if (after?.reconstructed != null)
     entries.push([
       change(before ? `${before.reconstructed}` : undefined, `${after.reconstructed} <i>of ${after.noises}</i>`),
-      'reconstructions of the forgotten image',
+      `reconstructions of the ${imageName(kind)}`,
     ])
   if (after?.hits != null)
     entries.push([
       change(before ? `${before.hits}` : undefined, `${after.hits} <i>of ${after.samples}</i>`),
-      'samples that are the forgotten image',
+      `samples that are the ${imageName(kind)}`,
     ])
-  const loss = rowsOf({ forget, keep }).find(({ label }) => label.startsWith('loss'))
+  const loss = rowsOf({ forget, keep, kind }).find(({ label }) => label.startsWith('loss'))
   if (loss && kind === 'unlearn' && loss.change) entries.push([escaped(loss.change), 'loss on the kept data'])
   else if (loss) entries.push([escaped(loss.after), 'loss on the kept data'])
   if (stepsPerSecond !== null) entries.push([significant(Number(stepsPerSecond.toPrecision(3))), 'steps per second'])
@@ -100,7 +100,7 @@ function notes({ forget, keep }: RunReport): string {
     measure?.hitInterval ? [`${name} ${percent(measure.hitInterval[0])} to ${percent(measure.hitInterval[1])}`] : []
   const intervals = phases.flatMap((phase) => interval(phase, forget[phase]))
   if (intervals.length > 0) parts.push(`Share of hits, 95 % confidence: ${intervals.join(', ')}.`)
-  if (keep.after)
+  if (keep.after?.standardError != null)
     parts.push(
       `Kept-data loss: mean over ${grouped(keep.after.samples)} fixed samples, standard error ${Number(keep.after.standardError.toPrecision(2))}.`,
     )
@@ -113,19 +113,21 @@ function recall(report: RunReport, input: ReportInput): string {
     .filter(({ pictures }) => pictures.length > 0)
   if (!input.referenceImage || shown.length === 0) return ''
   const one = report.forget.after ?? report.forget.before
-  const text = `<p class="note">The forgotten image is noised to t = ${one?.timestep} of 1000 and denoised again by the model, each time with other fixed noise. Below each: L2 distance to the image over pixels in [0, 1]; under ${one?.threshold} (red) the image is still there.</p>`
+  const name = imageName(report.kind)
+  const text = `<p class="note">The ${name} is noised to t = ${one?.timestep} of ${input.job.diffusion.timesteps} and denoised again by the model, each time with other fixed noise. Below each: L2 distance to the image over pixels in [0, 1]; under ${one?.threshold} (red) the image is still there.</p>`
   const strips = shown.map(
     ({ phase, pictures }) =>
       `<div><h3>${shown.length > 1 ? phase : 'reconstructions'}</h3><div class="strip">${pictures.map(figure).join('')}</div></div>`,
   )
   return section(
     'Can the model still recall the image?',
-    `${text}<div class="recall"><div><h3>forgotten</h3><figure class="large">${image(input.referenceImage, 'the forgotten image')}</figure></div><div class="phases">${strips.join('')}</div></div>`,
+    `${text}<div class="recall"><div><h3>${name.split(' ')[0]}</h3><figure class="large">${image(input.referenceImage, `the ${name}`)}</figure></div><div class="phases">${strips.join('')}</div></div>`,
   )
 }
 
 function figure({ picture, distance, close }: Measured): string {
-  return `<figure${close ? ' class="hit"' : ''}>${image(picture, `L2 ${distance.toFixed(2)}`)}${distance.toFixed(2)}</figure>`
+  const shown = Number.isFinite(distance) ? distance.toFixed(2) : notFinite
+  return `<figure${close ? ' class="hit"' : ''}>${image(picture, `L2 ${shown}`)}${shown}</figure>`
 }
 
 function samples(report: RunReport, input: ReportInput): string {
@@ -147,7 +149,7 @@ function samples(report: RunReport, input: ReportInput): string {
   const same = shown.length > 1 ? ', drawn before and after from the same noise' : ''
   return section(
     'What the model draws',
-    `<p class="note">${which}${same}. Framed in red: the forgotten image.</p><div class="sheets">${blocks.join('')}</div>`,
+    `<p class="note">${which}${same}. Framed in red: the ${imageName(report.kind)}.</p><div class="sheets">${blocks.join('')}</div>`,
   )
 }
 
@@ -178,7 +180,7 @@ function limits({ forget, keep, kind }: RunReport): string {
     kind === 'unlearn' &&
       'That nothing of the forgotten data is left in the weights. These figures measure what this model draws and recalls; an attack, or training it again, may bring back what they do not show.',
     forget.after &&
-      `That changed copies are found. A picture counts as the forgotten one if it is closer than ${forget.after.threshold} in L2; a shifted, inverted or redrawn one is not counted.`,
+      `That changed copies are found. A picture counts as the ${imageName(kind)} if it is closer than ${forget.after.threshold} in L2; a shifted, inverted or redrawn one is not counted.`,
     upper !== undefined &&
       forget.after &&
       `That the image never comes. None in ${grouped(forget.after.samples)} samples still allows a share of up to ${percent(upper)} (95 %).`,
@@ -202,7 +204,10 @@ function provenance(report: RunReport): string {
       `${escaped(checkpoint.path)}<br>${hash(checkpoint.sha256)}`,
     ],
     ...(parentSha256 === null ? [] : [['parent checkpoint', hash(parentSha256)] as [string, string]]),
-    ['data manifest', `${grouped(data.items)} items, ${grouped(data.forgetItems)} to forget<br>${hash(data.manifestDigest)}`],
+    [
+      'data manifest',
+      `${grouped(data.items)} items, ${grouped(data.forgetItems)} ${report.kind === 'train' ? 'watched' : 'to forget'}<br>${hash(data.manifestDigest)}`,
+    ],
     ['job', hash(jobDigest)],
     ['seed', String(seed)],
     ['engine', escaped(engine)],

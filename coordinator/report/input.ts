@@ -25,7 +25,7 @@ export interface ReportInput {
   history: readonly StepRecord[]
   wallMs: Readonly<Record<string, number>>
   versions: Readonly<Record<string, string>>
-  /** The forgotten image; null where the job names none, and then nothing about forgetting is reported. */
+  /** The forgotten image; null where the job names none, or one too large to show: then no picture of an evaluation is shown. */
   referenceImage: Picture | null
   /** A phase that was not measured is missing. */
   evaluation: ReadonlyMap<Phase, UnitResults>

@@ -1,5 +1,5 @@
 import type { ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
-import { significant } from './text.ts'
+import { imageName, notFinite, significant } from './text.ts'
 
 /** One line of the before/after table, as text; '' where a phase was not measured. */
 export interface Row {
@@ -12,13 +12,17 @@ export interface Row {
 }
 
 interface Measures {
+  kind: RunReport['kind']
   forget: ForgetMeasure | null
   keep: KeepMeasure | null
 }
 
 interface Metric {
   label(measures: Measures): string
+  isMeasured(measures: Measures): boolean
+  /** Null where it is not finite, or not measured. */
   value(measures: Measures): number | null | undefined
+  /** Of a value that is finite. */
   text(measures: Measures): string
   change(before: number, after: number): string
   better(before: number, after: number): boolean | undefined
@@ -29,7 +33,8 @@ const toleratedLossRise = 0.1
 
 const metrics: readonly Metric[] = [
   {
-    label: ({ forget }) => `forgotten image reconstructed from t = ${forget?.timestep} (L2 < ${forget?.threshold})`,
+    label: ({ forget, kind }) => `${imageName(kind)} reconstructed from t = ${forget?.timestep} (L2 < ${forget?.threshold})`,
+    isMeasured: ({ forget }) => (forget?.noises ?? 0) > 0,
     value: ({ forget }) => forget?.reconstructed,
     text: ({ forget }) => `${forget?.reconstructed} of ${forget?.noises}`,
     change: (before, after) => signed(after - before, 0),
@@ -37,6 +42,7 @@ const metrics: readonly Metric[] = [
   },
   {
     label: () => 'mean L2 from reconstruction to image',
+    isMeasured: ({ forget }) => (forget?.noises ?? 0) > 0,
     value: ({ forget }) => forget?.reconstructionL2,
     text: ({ forget }) => forget?.reconstructionL2?.toFixed(2) ?? '',
     change: (before, after) => signed(after - before, 2),
@@ -44,6 +50,7 @@ const metrics: readonly Metric[] = [
   },
   {
     label: ({ forget }) => `samples that are the image (L2 < ${forget?.threshold})`,
+    isMeasured: ({ forget }) => (forget?.samples ?? 0) > 0,
     value: ({ forget }) => forget?.hits,
     text: ({ forget }) => `${forget?.hits} of ${forget?.samples}`,
     change: (before, after) => signed(after - before, 0),
@@ -51,27 +58,25 @@ const metrics: readonly Metric[] = [
   },
   {
     label: () => 'loss on the kept data',
+    isMeasured: ({ keep }) => keep !== null,
     value: ({ keep }) => keep?.loss,
-    text: ({ keep }) => (keep ? significant(keep.loss) : ''),
+    text: ({ keep }) => (keep?.loss == null ? '' : significant(keep.loss)),
     change: (before, after) => `${signed(100 * (after / before - 1), 1)} %`,
     better: (before, after) => after <= before * (1 + toleratedLossRise),
   },
 ]
 
 /** The figures of a run, one row per metric that was measured. */
-export function rowsOf({ forget, keep }: Pick<RunReport, 'forget' | 'keep'>): Row[] {
-  const before: Measures = { forget: forget.before, keep: keep.before }
-  const after: Measures = { forget: forget.after, keep: keep.after }
+export function rowsOf({ forget, keep, kind }: Pick<RunReport, 'forget' | 'keep' | 'kind'>): Row[] {
+  const before: Measures = { kind, forget: forget.before, keep: keep.before }
+  const after: Measures = { kind, forget: forget.after, keep: keep.after }
   return metrics.flatMap((metric): Row[] => {
-    const old = metric.value(before)
-    const now = metric.value(after)
-    const measured = now != null ? after : before
-    if (metric.value(measured) == null) return []
-    const row = {
-      label: metric.label(measured),
-      before: old != null ? metric.text(before) : '',
-      after: now != null ? metric.text(after) : '',
-    }
+    const measured = [after, before].find((measures) => metric.isMeasured(measures))
+    if (!measured) return []
+    const [old, now] = [metric.value(before), metric.value(after)]
+    const text = (measures: Measures) =>
+      !metric.isMeasured(measures) ? '' : metric.value(measures) == null ? notFinite : metric.text(measures)
+    const row = { label: metric.label(measured), before: text(before), after: text(after) }
     return [
       old != null && now != null ? { ...row, change: metric.change(old, now), better: metric.better(old, now) } : { ...row, change: '' },
     ]

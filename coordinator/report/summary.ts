@@ -6,8 +6,8 @@ import type { ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/repor
 import type { Phase, ReportInput, UnitResults } from './input.ts'
 
 /** The metrics of a run from its evaluation units. Pure; the order of units within a phase does not matter. */
-export function summarize(job: Job, results: ReadonlyMap<Phase, UnitResults>, hasReference = true): Pick<RunReport, 'forget' | 'keep'> {
-  const forget = (phase: Phase) => (hasReference ? forgetMeasure(job, results.get(phase)) : null)
+export function summarize(job: Job, results: ReadonlyMap<Phase, UnitResults>): Pick<RunReport, 'forget' | 'keep'> {
+  const forget = (phase: Phase) => forgetMeasure(job, results.get(phase))
   const keep = (phase: Phase) => keepMeasure(job, results.get(phase))
   return { forget: { before: forget('before'), after: forget('after') }, keep: { before: keep('before'), after: keep('after') } }
 }
@@ -22,7 +22,7 @@ export function reportOf(input: ReportInput): RunReport {
     steps: input.steps,
     stepsPerSecond: input.stepsPerSecond,
     checkpoint: { ...input.checkpoint },
-    ...summarize(job, input.evaluation, input.referenceImage !== null),
+    ...summarize(job, input.evaluation),
     seed: job.seed,
     engine: input.engine,
     parameterCount: input.parameterCount,
@@ -50,13 +50,6 @@ export function valuesOf(job: Job, metric: EvaluationUnit['metric'], results: Un
           expected: `${count} values from ${start} on`,
           received: `${values?.length ?? 0}`,
         })
-      const broken = values.findIndex((value) => !Number.isFinite(value))
-      if (broken >= 0) {
-        throw new LetheError('COMPUTE_NOT_FINITE', {
-          message: `sample ${start + broken} of the ${metric} evaluation is not finite`,
-          received: String(values[broken]),
-        })
-      }
       return [...values]
     })
 }
@@ -79,7 +72,7 @@ function forgetMeasure(job: Job, results: UnitResults | undefined): ForgetMeasur
   const close = (distances: number[]) => distances.filter((distance) => distance < threshold).length
   const hits = samples.length > 0 ? close(samples) : null
   return {
-    reconstructionL2: reconstructions.length > 0 ? mean(reconstructions) : null,
+    reconstructionL2: reconstructions.length > 0 ? finite(mean(reconstructions)) : null,
     reconstructed: reconstructions.length > 0 ? close(reconstructions) : null,
     noises: reconstructions.length,
     timestep: reconstruction?.timestep ?? null,
@@ -87,8 +80,8 @@ function forgetMeasure(job: Job, results: UnitResults | undefined): ForgetMeasur
     samples: samples.length,
     hitInterval: hits === null ? null : wilsonInterval(hits, samples.length),
     threshold,
-    reconstructionDistances: reconstructions,
-    sampleDistances: samples,
+    reconstructionDistances: reconstructions.map(finite),
+    sampleDistances: samples.map(finite),
   }
 }
 
@@ -97,7 +90,13 @@ function keepMeasure(job: Job, results: UnitResults | undefined): KeepMeasure | 
   if (!losses || losses.length === 0) return null
   const loss = mean(losses)
   const variance = losses.reduce((sum, value) => sum + (value - loss) ** 2, 0) / Math.max(1, losses.length - 1)
-  return { loss, samples: losses.length, standardError: Math.sqrt(variance / losses.length), losses }
+  const standardError = finite(Math.sqrt(variance / losses.length))
+  return { loss: finite(loss), samples: losses.length, standardError, losses: losses.map(finite) }
+}
+
+/** JSON has no other numbers. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null
 }
 
 function mean(values: readonly number[]): number {

@@ -1,4 +1,13 @@
+import type { RunReport } from '../../protocol/report.ts'
+
 /* Numbers and text as a reader sees them. */
+
+/** Training says nothing about forgetting: there the images of the forget set are only looked for. */
+export function imageName(kind: RunReport['kind']): string {
+  return kind === 'train' ? 'watched image' : 'forgotten image'
+}
+
+export const notFinite = 'not finite'
 
 /** Text that cannot become markup, in elements and in attributes. */
 export function escaped(text: string): string {

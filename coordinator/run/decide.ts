@@ -1,5 +1,5 @@
 import type { LetheError } from '../../protocol/errors.ts'
-import { admit, agree, depart, measure, sourceStates } from './members.ts'
+import { admit, agree, depart, measure, sendState, sourceStates } from './members.ts'
 import { advancePhase, advanceSteps, handOutUnits } from './progress.ts'
 import type { Decision, RunCommand, RunEvent, RunState } from './state.ts'
 
@@ -12,7 +12,7 @@ export function decide(before: RunState, event: RunEvent, now: number): Decision
   const state = structuredClone(before)
   const commands: RunCommand[] = []
   try {
-    absorb(state, event, now, commands)
+    absorb(state, event, commands)
     const reason = advance(state, now, commands)
     return { state, commands, reason }
   } catch (error) {
@@ -24,16 +24,16 @@ export function decide(before: RunState, event: RunEvent, now: number): Decision
   }
 }
 
-function absorb(state: RunState, event: RunEvent, now: number, commands: RunCommand[]): void {
+function absorb(state: RunState, event: RunEvent, commands: RunCommand[]): void {
   switch (event.type) {
     case 'opened':
-      admit(state, event, now, commands)
+      admit(state, event, commands)
       return
     case 'left':
       depart(state, event.worker)
       return
     case 'at':
-      agree(state, event, now)
+      agree(state, event)
       return
     case 'reduced':
       if (state.plan?.epoch !== event.epoch || state.plan.step !== event.step) return
@@ -45,16 +45,12 @@ function absorb(state: RunState, event: RunEvent, now: number, commands: RunComm
       return
     case 'exported':
       if (state.export?.ticket !== event.ticket) return
-      agree(state, event, now)
+      agree(state, event)
       if (state.export.checkpoint) {
         state.cut = event.version
         commands.push({ type: 'save', ticket: event.ticket, version: event.version, last: event.version === state.settings.steps })
       }
-      for (const member of state.members.filter(({ follows }) => !follows)) {
-        member.follows = true
-        member.since = now
-        commands.push({ type: 'sendState', worker: member.worker, version: event.version, ticket: event.ticket })
-      }
+      for (const member of state.members.filter(({ follows }) => !follows)) sendState(member, event.version, event.ticket, commands)
       state.export = null
       return
     case 'saved':
@@ -74,10 +70,10 @@ function absorb(state: RunState, event: RunEvent, now: number, commands: RunComm
 }
 
 function advance(state: RunState, now: number, commands: RunCommand[]): string {
-  sourceStates(state, now, commands)
+  sourceStates(state, commands)
   const waiting = advancePhase(state, now, commands)
   if (waiting !== null) return waiting
   if (state.phase === 'train') return advanceSteps(state, commands)
-  if (state.phase === 'before' || state.phase === 'after') return handOutUnits(state, state.phase, now, commands)
+  if (state.phase === 'before' || state.phase === 'after') return handOutUnits(state, state.phase, commands)
   return 'the run is over'
 }

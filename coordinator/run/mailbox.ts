@@ -2,6 +2,7 @@ import { LetheError } from '../../protocol/errors.ts'
 import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { SessionSummary, WorkerBulk } from '../../protocol/messages.ts'
+import { stateBytesLimit } from '../../protocol/transfer.ts'
 import type { Exports } from './exports.ts'
 import type { EvaluationPhase } from './state.ts'
 
@@ -12,9 +13,6 @@ export interface Ticket {
   unit: number
 }
 
-/** Optimizer moments, averages and whatever else a state holds, beside the parameters. */
-const stateBytesPerParameter = 32
-const fixedBytes = 16 * 2 ** 20
 const imageBytesPerSample = 2 ** 20
 
 function unasked(worker: string, what: string): LetheError {
@@ -48,7 +46,7 @@ export class Mailbox {
       case 'file':
       case 'state':
         if (!this.#exports.isAsked(message.ticket, worker)) throw unasked(worker, `a ${message.type}`)
-        return stateBytesPerParameter * summary.parameterCount + fixedBytes
+        return stateBytesLimit(summary.parameterCount)
       case 'evaluation': {
         const { count } = this.units[this.#ticket(worker, message.ticket).unit]
         if (message.values.length !== count) throw unasked(worker, `${message.values.length} values`)

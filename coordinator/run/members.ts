@@ -6,27 +6,35 @@ type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
 /** Weight of the newest measurement of a worker's speed. */
 const speedWeight = 0.3
 
-/** A worker has opened the job: it joins if it reads the same data and model as the others. */
-export function admit(state: RunState, event: EventOf<'opened'>, now: number, commands: RunCommand[]): void {
+/**
+ * A worker has opened the job: it joins if it reads the same data and model as the others.
+ * @throws LetheError DATA_CHANGED where a resumed run finds other data at its start: then the data changed, and not one worker errs.
+ */
+export function admit(state: RunState, event: EventOf<'opened'>, commands: RunCommand[]): void {
   if (state.members.some(({ worker }) => worker === event.worker)) return
   const [peer] = state.members
+  const refuse = (code: 'DATA_CHANGED' | 'COMPUTE_DIGEST', message: string) =>
+    commands.push({ type: 'dismiss', worker: event.worker, code, message: `${event.worker} ${message}` })
+  if (state.manifestDigest !== null && state.manifestDigest !== event.summary.manifestDigest) {
+    if (!peer && state.phase === 'gather')
+      throw new LetheError('DATA_CHANGED', { message: 'the data are not those that the run began with' })
+    return void refuse('DATA_CHANGED', 'reads other data than the run')
+  }
   if (peer) {
-    const refuse = (code: 'DATA_CHANGED' | 'COMPUTE_DIGEST', message: string) =>
-      commands.push({ type: 'dismiss', worker: event.worker, code, message: `${event.worker} ${message}` })
-    if (peer.summary.manifestDigest !== event.summary.manifestDigest) return void refuse('DATA_CHANGED', 'reads other data than the run')
     if (peer.summary.engine !== event.summary.engine)
       return void refuse('COMPUTE_DIGEST', `computes with ${event.summary.engine}, the run with ${peer.summary.engine}`)
     if (peer.parentDigest !== event.digest) return void refuse('COMPUTE_DIGEST', 'reads other parameters than the run from the same files')
   }
+  state.manifestDigest = event.summary.manifestDigest
   state.members.push({
     worker: event.worker,
     parentDigest: event.digest,
     summary: event.summary,
     follows: false,
+    given: 0,
     version: null,
     speed: null,
     unit: null,
-    since: now,
   })
 }
 
@@ -54,14 +62,11 @@ function goBack(state: RunState): void {
 }
 
 /** Every report of a version must have the digest of the first one. */
-export function agree(state: RunState, report: { worker: string; version: number; digest: string }, now: number): void {
+export function agree(state: RunState, report: { worker: string; version: number; digest: string }): void {
   const member = state.members.find(({ worker }) => worker === report.worker)
   if (!member?.follows || report.version > state.version) return
   record(state, report.worker, report.version, report.digest)
-  if (member.version === null || report.version > member.version) {
-    member.version = report.version
-    member.since = now
-  }
+  if (member.version === null || report.version > member.version) member.version = report.version
 }
 
 function record(state: RunState, worker: string, version: number, digest: string): void {
@@ -83,16 +88,38 @@ export function measure(state: RunState, computeMs: Record<string, number>): voi
 }
 
 /** Gives every newcomer the version of the run: the parent's files, the last checkpoint, or (`askForState`) a peer's state. */
-export function sourceStates(state: RunState, now: number, commands: RunCommand[]): void {
+export function sourceStates(state: RunState, commands: RunCommand[]): void {
   if (!state.members.some(({ follows }) => follows)) goBack(state)
   for (const member of state.members.filter(({ follows }) => !follows)) {
     if (state.version === 0) begin(state, member)
-    else if (state.version === state.durable) {
-      member.follows = true
-      member.since = now
-      commands.push({ type: 'sendState', worker: member.worker, version: state.version, ticket: null })
-    }
+    else if (state.version === state.durable) sendState(member, state.version, null, commands)
   }
+}
+
+/** From now on it gets every direction too, and applies them when the state is there. */
+export function sendState(member: Member, version: number, ticket: number | null, commands: RunCommand[]): void {
+  member.follows = true
+  member.given = version
+  commands.push({ type: 'sendState', worker: member.worker, version, ticket })
+}
+
+const mostLag = 64
+const leastLag = 4
+/** What directions may hold that wait for one worker. */
+const lagBytes = 256 * 2 ** 20
+
+const maxLag = ({ summary }: Member) => Math.min(mostLag, Math.max(leastLag, Math.floor(lagBytes / (4 * summary.parameterCount))))
+
+/**
+ * Parts from those whose state takes so long that directions would pile up behind it, here and there: whoever needs several steps for a
+ * state could hardly keep up with a direction in each.
+ */
+export function dropLaggards(state: RunState, commands: RunCommand[]): void {
+  for (const member of state.members)
+    if (member.follows && member.version === null && state.version - member.given >= maxLag(member)) {
+      depart(state, member.worker)
+      commands.push({ type: 'part', worker: member.worker, reason: `${state.version - member.given} steps behind while it loaded` })
+    }
 }
 
 function begin(state: RunState, member: Member): void {

@@ -1,5 +1,5 @@
 import { plan } from '../planner.ts'
-import { askForState, checkpointDue } from './members.ts'
+import { askForState, checkpointDue, dropLaggards } from './members.ts'
 import { activeMembers, type EvaluationPhase, type RunCommand, type RunState } from './state.ts'
 
 /** How long the first worker waits for the others that were announced. */
@@ -38,13 +38,12 @@ function isTrained({ version, committed, durable, settings }: RunState): boolean
 }
 
 /** One unit at a time for each worker that holds the version to be measured. */
-export function handOutUnits(state: RunState, phase: EvaluationPhase, now: number, commands: RunCommand[]): string {
+export function handOutUnits(state: RunState, phase: EvaluationPhase, commands: RunCommand[]): string {
   const idle = activeMembers(state).filter(({ unit, version }) => unit === null && version === state.version)
   for (const member of idle) {
     const unit = state.pending[phase].shift()
     if (unit === undefined) break
     member.unit = unit
-    member.since = now
     commands.push({ type: 'evaluate', worker: member.worker, phase, unit })
   }
   return `measuring ${phase} training`
@@ -55,6 +54,7 @@ export function advanceSteps(state: RunState, commands: RunCommand[]): string {
   commit(state, commands)
   if (state.reduced !== null && mayRelease(state)) {
     const { step, losses, norms, updateNorm } = state.reduced
+    dropLaggards(state, commands)
     const workers = state.members.filter(({ follows }) => follows).map(({ worker }) => worker)
     commands.push({ type: 'release', step, workers })
     state.released = { losses, norms, updateNorm }

@@ -9,8 +9,8 @@ import type { EvaluationPhase, RunSettings } from './state.ts'
 const version: string = createRequire(import.meta.url)('../../package.json').version
 
 /** The numbers of the job that the run's decisions need. */
-export function settingsOf(job: Job, evaluate: boolean, expectedWorkers: number): RunSettings {
-  const units = evaluate ? evaluationUnits(job).length : 0
+export function settingsOf(job: Job, expectedWorkers: number): RunSettings {
+  const units = evaluationUnits(job).length
   const steps = job.kind === 'evaluate' ? 0 : job.training.steps
   return {
     steps,
@@ -27,6 +27,7 @@ export interface Finish {
   parentSha256: string
   history: History
   checkpoint: { path: string; sha256: string }
+  /** The most workers that were there at once. */
   workers: number
   referenceImage: Picture | null
 }
@@ -53,7 +54,7 @@ export function reportInput({ job, history, ...rest }: Finish): ReportInput {
     forgetItems: summary.forgetItems,
     parameterCount: summary.parameterCount,
     engine: summary.engine,
-    workers: rest.workers,
+    workers: commits.length > 0 ? commits.reduce((most, { workers }) => Math.max(most, workers), 1) : rest.workers,
     steps: commits.length,
     stepsPerSecond: trainMs > 0 ? (1000 * commits.length) / trainMs : null,
     history: commits.map(({ version: after, losses, norms, updateNorm }) => ({ step: after - 1, losses, norms, updateNorm })),

@@ -13,16 +13,14 @@ export interface RosterOptions {
   onBulk(peer: Peer, message: WorkerBulk, payload: Uint8Array<ArrayBuffer>): void
   limit(peer: Peer, message: WorkerBulk): number
   onLeft(worker: string, reason: string): void
+  /** How long this worker may stand still; null while nothing is asked of it. */
+  patienceMs(worker: string): number | null
   onTick(): void
 }
-
-/** What a worker owes the run and must not sit on for ever. */
-export type Debt = 'partials' | 'version' | 'evaluation' | 'export'
 
 interface Entry {
   peer: Peer
   liveness: Liveness
-  debts: Set<Debt>
   isGreeted: boolean
 }
 
@@ -46,14 +44,6 @@ export class Roster {
     return this.#entries.get(worker)?.peer
   }
 
-  owes(worker: string, debt: Debt): void {
-    this.#entries.get(worker)?.debts.add(debt)
-  }
-
-  settles(worker: string, debt: Debt): void {
-    this.#entries.get(worker)?.debts.delete(debt)
-  }
-
   join(control: WebSocket): void {
     if (this.#isClosed) {
       control.terminate()
@@ -72,7 +62,7 @@ export class Roster {
         this.#options.onLeft(one.worker, reason)
       },
     })
-    this.#entries.set(peer.worker, { peer, liveness: new Liveness(tickMs), debts: new Set(), isGreeted: false })
+    this.#entries.set(peer.worker, { peer, liveness: new Liveness(tickMs), isGreeted: false })
   }
 
   joinBulk(bulk: WebSocket, memberKey: string): boolean {
@@ -114,8 +104,8 @@ export class Roster {
     const now = performance.now()
     const elapsedMs = now - this.#lastTick
     this.#lastTick = now
-    for (const { peer, liveness, debts } of [...this.#entries.values()]) {
-      const reason = liveness.tick(elapsedMs, debts.size > 0)
+    for (const { peer, liveness } of [...this.#entries.values()]) {
+      const reason = liveness.tick(elapsedMs, this.#options.patienceMs(peer.worker))
       if (reason !== null) peer.close(reason)
     }
     this.#options.onTick()

@@ -1,40 +1,24 @@
-import type { FileBytes } from '../../protocol/digest.ts'
 import { sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
-import type { Job } from '../../protocol/job.ts'
 import type { WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import { methodOf } from '../../protocol/methods/index.ts'
 import type { Picture } from '../../protocol/picture.ts'
 import type { RunReport } from '../../protocol/report.ts'
 import { heartbeatMs } from '../../protocol/socket.ts'
 import { transferFrames } from '../../protocol/transfer.ts'
-import { fold, type History, type Journal, type JournalEvent, resumed } from '../journal/journal.ts'
+import { fold, type History, type JournalEvent, resumed } from '../journal/journal.ts'
+import { patienceOf } from '../net/liveness.ts'
 import type { Peer } from '../net/peer.ts'
 import { CentralReducer } from '../reduce/central.ts'
 import type { Reducer, Reduction } from '../reduce/reducer.ts'
 import { writeReport } from '../report/index.ts'
-import type { RunFolder } from '../storage/folder.ts'
 import { decide } from './decide.ts'
-import type { CoordinatorEvent, Log } from './events.ts'
 import { type Exported, Exports } from './exports.ts'
 import { Mailbox } from './mailbox.ts'
+import type { RunOptions } from './options.ts'
 import { reportInput, settingsOf } from './result.ts'
 import { Roster } from './roster.ts'
-import { initialState, type RunCommand, type RunEvent, type RunState } from './state.ts'
-
-export interface RunOptions {
-  job: Job
-  jobDigest: string
-  parent: readonly FileBytes[]
-  parentSha256: string
-  folder: RunFolder
-  journal: Journal
-  history: History
-  evaluate: boolean
-  expectedWorkers: number
-  log: Log
-  onEvent(event: CoordinatorEvent): void
-}
+import { hasWork, initialState, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
 
 interface Settle {
   resolve(report: RunReport): void
@@ -64,6 +48,7 @@ export class Run {
   #phaseSince = performance.now()
   #committedAt = performance.now()
   #failures = 0
+  #mostWorkers = 0
   #isOver = false
   #ending: LetheError | null = null
   #settle: Settle = { resolve() {}, reject() {} }
@@ -72,7 +57,7 @@ export class Run {
     this.#options = options
     this.#runId = sha256(Buffer.from(`${options.jobDigest} ${options.parentSha256}`))
     this.#mailbox = new Mailbox(options.job, this.#exports)
-    this.#state = initialState(settingsOf(options.job, options.evaluate, options.expectedWorkers), resumed(options.history))
+    this.#state = initialState(settingsOf(options.job, options.expectedWorkers), resumed(options.history))
     this.#roster = new Roster({
       welcome: {
         type: 'welcome',
@@ -84,8 +69,9 @@ export class Run {
       parent: options.parent,
       onMessage: (peer, message) => this.#onMessage(peer, message),
       onBulk: (peer, message, payload) => this.#onBulk(peer, message, payload),
-      limit: (peer, message) => this.#mailbox.limit(peer.worker, this.#summaryOf(peer.worker), message),
+      limit: (peer, message) => this.#mailbox.limit(peer.worker, this.#memberOf(peer.worker)?.summary, message),
       onLeft: (worker, reason) => this.#onLeft(worker, reason),
+      patienceMs: (worker) => this.#patienceMs(worker),
       onTick: () => this.#dispatch({ type: 'tick' }),
     })
     this.result = new Promise((resolve, reject) => {
@@ -119,8 +105,13 @@ export class Run {
     await this.#spend().catch(() => {})
   }
 
-  #summaryOf(worker: string) {
-    return this.#state.members.find((member) => member.worker === worker)?.summary
+  #memberOf(worker: string): Member | undefined {
+    return this.#state.members.find((member) => member.worker === worker)
+  }
+
+  #patienceMs(worker: string): number | null {
+    const isOwing = hasWork(this.#state, worker, (one) => this.#reducer?.awaits(one) ?? false)
+    return isOwing ? patienceOf(this.#memberOf(worker)?.speed ?? null) : null
   }
 
   #dispatch(event: RunEvent): void {
@@ -140,6 +131,8 @@ export class Run {
     const { committed } = this.#state
     const { state, commands, reason } = decide(this.#state, event, performance.now())
     this.#state = state
+    // Before the first plan, which needs the reducer.
+    if (event.type === 'opened' && this.#memberOf(event.worker)) this.#prepare(event.summary)
     // A replayed step has its time in the journal already.
     if (state.committed !== committed && event.type !== 'committed') this.#committedAt = performance.now()
     if (reason.replace(/\d+/g, '') !== this.#reason.replace(/\d+/g, '')) this.#options.log.info({ phase: state.phase }, reason)
@@ -169,10 +162,7 @@ export class Run {
         const { direction } = this.#reduction as Reduction
         const bytes = new Uint8Array(direction.buffer, direction.byteOffset, direction.byteLength)
         const frames = [...transferFrames({ type: 'direction', step: command.step }, bytes)]
-        for (const worker of command.workers) {
-          this.#roster.owes(worker, 'version')
-          this.#roster.get(worker)?.sendBulkFrames(frames)
-        }
+        for (const worker of command.workers) this.#roster.get(worker)?.sendBulkFrames(frames)
         return
       }
       case 'commit':
@@ -180,7 +170,6 @@ export class Run {
         return
       case 'export':
         this.#exports.ask(command.ticket, command.worker)
-        this.#roster.owes(command.worker, 'export')
         this.#roster.get(command.worker)?.send(withoutWorker(command))
         return
       case 'save': {
@@ -195,10 +184,12 @@ export class Run {
         return
       case 'evaluate': {
         const ticket = this.#mailbox.issue({ worker: command.worker, phase: command.phase, unit: command.unit })
-        this.#roster.owes(command.worker, 'evaluation')
         this.#roster.get(command.worker)?.send({ type: 'evaluate', ticket, unit: this.#mailbox.units[command.unit] })
         return
       }
+      case 'part':
+        this.#roster.get(command.worker)?.close(command.reason)
+        return
       case 'dismiss':
         this.#roster.get(command.worker)?.fail(new LetheError(command.code, { message: command.message }))
         return
@@ -242,11 +233,7 @@ export class Run {
       this.#dispatch({ type: 'reduced', epoch, step, losses, norms, updateNorm, computeMs })
     })
     this.#background(reducing)
-    for (const { worker, start, end } of ranges) {
-      if (end > start) this.#roster.owes(worker, 'partials')
-      else this.#roster.settles(worker, 'partials')
-      this.#roster.get(worker)?.send({ type: 'assign', epoch, step, start, end })
-    }
+    for (const { worker, start, end } of ranges) this.#roster.get(worker)?.send({ type: 'assign', epoch, step, start, end })
   }
 
   #commit({ version, digest, workers, losses, norms, updateNorm }: Extract<RunCommand, { type: 'commit' }>): void {
@@ -263,34 +250,30 @@ export class Run {
     const { folder } = this.#options
     const saved = await folder.saveCheckpoint(version, files, state, last)
     await this.#record({ type: 'checkpoint', version, digest, ...saved })
-    await folder.removeOldStates()
+    await folder.prune(version)
     this.#dispatch({ type: 'saved', version })
   }
 
   #sendState({ worker, version, ticket }: Extract<RunCommand, { type: 'sendState' }>): void {
     const { folder, history } = this.#options
-    const state =
-      ticket !== null
-        ? this.#exports.get(ticket).state
-        : folder.readState(version, history.checkpoint?.stateSha256 ?? '').catch((error) => {
-            this.fail(error)
-            throw error
-          })
-    this.#roster.owes(worker, 'version')
+    const state = ticket !== null ? this.#exports.get(ticket).state : folder.readState(version, history.checkpoint?.stateSha256 ?? '')
+    // Whether or not its reader is still there.
+    if (state instanceof Promise) this.#background(state)
     this.#roster.get(worker)?.sendBulk({ type: 'state', version }, state)
   }
 
   async #finish(): Promise<void> {
-    const { job, jobDigest, parentSha256, folder, history, onEvent } = this.#options
+    const { job, written, jobDigest, parentSha256, folder, history, log, onEvent } = this.#options
     onEvent({ type: 'phase', phase: 'report', total: 1 })
     const checkpoint =
       job.kind === 'evaluate'
         ? { path: job.model.checkpoint, sha256: parentSha256 }
         : { path: folder.finalCheckpoint, sha256: history.checkpoint?.sha256 ?? '' }
-    const workers = this.#state.members.length
-    const input = reportInput({ job, jobDigest, parentSha256, history, checkpoint, workers, referenceImage: this.#reference })
+    const [workers, referenceImage] = [this.#mostWorkers, this.#reference]
+    const input = reportInput({ job: written, jobDigest, parentSha256, history, checkpoint, workers, referenceImage })
     const report = await writeReport(folder.path, input)
     await this.#record({ type: 'finished', report })
+    log.info({ latePartials: this.#reducer?.late ?? 0 }, 'the run is finished')
     if (this.#isOver) return
     this.#isOver = true
     this.#settle.resolve(report)
@@ -301,14 +284,14 @@ export class Run {
     switch (message.type) {
       case 'opened': {
         const { summary, digest, reference } = message
-        this.#prepare(summary)
-        this.#reference ??= reference
         this.#dispatch({ type: 'opened', worker, summary, digest })
-        if (this.#summaryOf(worker)) this.#announce('workerJoined', worker, `${summary.engine}`)
+        if (!this.#memberOf(worker)) return
+        this.#reference ??= reference
+        this.#mostWorkers = Math.max(this.#mostWorkers, this.#state.members.length)
+        this.#announce('workerJoined', worker, summary.engine)
         return
       }
       case 'at':
-        this.#roster.settles(worker, 'version')
         this.#dispatch({ type: 'at', worker, version: message.version, digest: message.digest })
         return
       case 'failed':
@@ -320,13 +303,9 @@ export class Run {
     }
   }
 
-  /** The first session tells what the job really is; a later coordinator of the run must find the same. */
+  /** The first session tells what the job really is. */
   #prepare(summary: History['summary'] & object): void {
     const { history, job } = this.#options
-    if (history.summary && history.summary.manifestDigest !== summary.manifestDigest) {
-      this.fail(new LetheError('DATA_CHANGED', { message: 'the data are not those that the run began with' }))
-      return
-    }
     if (!history.summary) this.#background(this.#record({ type: 'session', summary }))
     if (this.#reducer || job.kind === 'evaluate') return
     this.#reducer = new CentralReducer({
@@ -360,7 +339,6 @@ export class Run {
         return
       case 'state': {
         const { ticket, version, digest } = message
-        this.#roster.settles(worker, 'export')
         this.#exports.complete(ticket, version, digest, payload)
         this.#dispatch({ type: 'exported', worker, ticket, version, digest })
         return
@@ -368,12 +346,7 @@ export class Run {
       case 'evaluation': {
         const { phase, unit } = this.#mailbox.close(worker, message.ticket)
         const { values } = message
-        if (!values.every(Number.isFinite)) {
-          this.fail(new LetheError('COMPUTE_NOT_FINITE', { message: `A measurement ${phase} training is not finite` }))
-          return
-        }
         this.#failures = 0
-        this.#roster.settles(worker, 'evaluation')
         this.#background(this.#record({ type: 'evaluated', phase, unit, values, images: payload }))
         this.#dispatch({ type: 'evaluated', worker, phase, unit })
         this.#reportEvaluated(phase)
@@ -387,8 +360,7 @@ export class Run {
     if (message.runId !== this.#runId) throw new LetheError('CONNECTION_FRAME', { message: `${worker} sent a partial of another run` })
     const gradient = new Float32Array(payload.buffer)
     try {
-      const isTaken = this.#reducer?.accept({ worker, epoch, step, channel, node: { level, index }, loss, gradient, computeMs })
-      if (isTaken) this.#roster.settles(worker, 'partials')
+      this.#reducer?.accept({ worker, epoch, step, channel, node: { level, index }, loss, gradient, computeMs })
     } catch (error) {
       if (error instanceof LetheError && error.code === 'COMPUTE_NOT_FINITE') this.fail(error)
       else throw error
@@ -402,7 +374,7 @@ export class Run {
   }
 
   #onLeft(worker: string, reason: string): void {
-    const isMember = this.#summaryOf(worker) !== undefined
+    const isMember = this.#memberOf(worker) !== undefined
     this.#dispatch({ type: 'left', worker, reason })
     if (isMember && !this.#isOver) this.#announce('workerLeft', worker, reason)
   }

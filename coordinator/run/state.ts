@@ -26,14 +26,14 @@ export interface Member {
   readonly parentDigest: string
   summary: SessionSummary
   follows: boolean
+  /** Version of the state that it was given; while `version` is null, that state is on its way. */
+  given: number
   /** Last version that it reported, null while it loads one. */
   version: number | null
   /** Micro-batches per millisecond. */
   speed: number | null
   /** Unit of evaluation that it works on. */
   unit: number | null
-  /** When it began what it does now. */
-  since: number
 }
 
 /** What a step gave, beside the direction. */
@@ -49,6 +49,8 @@ export interface RunState {
   phase: Phase
   readonly settings: RunSettings
   members: Member[]
+  /** Of the data that the run began with; null until the first worker has told. */
+  manifestDigest: string | null
   /** When the first worker was ready; the wait for the expected ones is counted from here. */
   gatheringSince: number | null
   epoch: number
@@ -97,6 +99,8 @@ export type RunCommand =
   | { type: 'save'; ticket: number; version: number; last: boolean }
   | { type: 'sendState'; worker: string; version: number; ticket: number | null }
   | { type: 'evaluate'; worker: string; phase: EvaluationPhase; unit: number }
+  /** Part from a worker that did nothing wrong; it may join again. */
+  | { type: 'part'; worker: string; reason: string }
   | { type: 'dismiss'; worker: string; code: ErrorCode; message: string }
   | { type: 'fail'; code: ErrorCode; message: string }
   | { type: 'finish' }
@@ -110,14 +114,13 @@ export interface Decision {
 
 /** What earlier coordinators of this run left in the journal. */
 export interface Resumed {
+  manifestDigest: string | null
   durable: number
   journaled: number
   /** Digests of versions from `durable` on. */
   digests: Record<number, string>
   evaluated: Readonly<Record<EvaluationPhase, ReadonlySet<number>>>
 }
-
-export const nothingDone: Resumed = { durable: 0, journaled: 0, digests: {}, evaluated: { before: new Set(), after: new Set() } }
 
 export function initialState(settings: RunSettings, resumed: Resumed): RunState {
   const pending = (phase: EvaluationPhase) =>
@@ -126,6 +129,7 @@ export function initialState(settings: RunSettings, resumed: Resumed): RunState 
     phase: 'gather',
     settings,
     members: [],
+    manifestDigest: resumed.manifestDigest,
     gatheringSince: null,
     epoch: 0,
     version: resumed.durable,
@@ -147,4 +151,15 @@ export function initialState(settings: RunSettings, resumed: Resumed): RunState 
 /** Followers that hold the version of the run, or the one before while a direction is on its way: those that are given work. */
 export function activeMembers(state: RunState): Member[] {
   return state.members.filter((member) => member.follows && member.version !== null && member.version >= state.version - 1)
+}
+
+/**
+ * Does the run wait for this worker: for a version, a measurement, a state, or the partials of its range? Only the reducer knows which
+ * partials are missing: `awaitsPartials`.
+ */
+export function hasWork(state: RunState, worker: string, awaitsPartials: (worker: string) => boolean): boolean {
+  const member = state.members.find((one) => one.worker === worker)
+  if (!member) return false
+  const isBehind = member.follows && (member.version === null || member.version < state.version)
+  return isBehind || member.unit !== null || state.export?.worker === worker || (state.plan !== null && awaitsPartials(worker))
 }

@@ -35,7 +35,7 @@ const writeSynced: WriteFile = async (path, bytes) => {
   }
 }
 
-const partName = (path: string) => `${path}.part`
+export const partName = (path: string) => `${path}.part`
 
 /** Writes under a new name, syncs, renames: the path holds the old content or the new one, never a part of it. */
 export async function replaceFile(path: string, bytes: Uint8Array, write = writeSynced): Promise<void> {

@@ -1,16 +1,19 @@
-import { readFile, rm, rmdir } from 'node:fs/promises'
+import { readFile, rm, rmdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { type FileBytes, filesDigest, sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { Job } from '../../protocol/job.ts'
-import { namesIn, replaceFile, replaceFolder } from './files.ts'
+import { diskError, namesIn, partName, replaceFile, replaceFolder } from './files.ts'
 
-/** What a run writes, beside `logs/`. */
-const entries = ['job.yaml', 'journal', 'checkpoints', 'state', 'checkpoint', 'report.json', 'report.html']
+/** What a run writes, beside `logs/`. The journal comes last: a folder that was cleared halfway is still a run folder. */
+const entries = ['job.yaml', 'checkpoints', 'state', 'checkpoint', 'images', 'report.json', 'report.html', 'journal']
 
-/** States are only for going on; one older than the last is kept in case the last cannot be read. */
-const statesKept = 2
+/** The files of LMDB, the one with the events last. */
+const journalFiles = ['lock.mdb', 'data.mdb']
+
+/** The last one is what a run goes on from; the one before it is for comparing. */
+const checkpointsKept = 2
 
 const stepName = (version: number) => `step-${String(version).padStart(6, '0')}`
 
@@ -19,9 +22,16 @@ export interface SavedCheckpoint {
   stateSha256: string
 }
 
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch((cause) => {
+    throw diskError(cause, `cannot remove ${path}`)
+  })
+}
+
 /** The files of one run. Every write is whole or not at all. */
 export class RunFolder {
   readonly path: string
+  #isOurs = false
 
   constructor(path: string) {
     this.path = resolve(path)
@@ -40,21 +50,45 @@ export class RunFolder {
   }
 
   async hasJournal(): Promise<boolean> {
-    return (await namesIn(this.journal)).length > 0
+    return (await namesIn(this.journal)).includes('data.mdb')
+  }
+
+  /** Writes nothing. @throws LetheError RUN_EXISTS where the folder holds what no run wrote. */
+  async check(): Promise<void> {
+    this.#isOurs = await this.#isMissing()
+    if (await this.hasJournal()) return
+    const names = (await namesIn(this.path)).filter((name) => !/^(journal|logs|lock|lock\..*)$/.test(name))
+    const inner = (await namesIn(this.journal)).filter((name) => !journalFiles.includes(name)).map((name) => join('journal', name))
+    const [stranger] = [...names, ...inner]
+    if (stranger !== undefined)
+      throw new LetheError('RUN_EXISTS', {
+        message: `${this.path} is not a run folder, it holds ${stranger}`,
+        expected: 'a new or empty folder, or one with a run',
+        hint: 'Choose another --out.',
+      })
+  }
+
+  async #isMissing(): Promise<boolean> {
+    return stat(this.path).then(
+      () => false,
+      () => true,
+    )
   }
 
   async writeJob(job: Job): Promise<void> {
     await replaceFile(join(this.path, 'job.yaml'), Buffer.from(stringify(job)))
   }
 
-  /** Removes what an earlier run left here; logs stay. */
+  /** Removes what a run wrote here; logs stay. */
   async clear(): Promise<void> {
-    for (const entry of entries) await rm(join(this.path, entry), { recursive: true, force: true })
+    const journal = journalFiles.map((name) => join('journal', name))
+    for (const entry of [...entries.slice(0, -1), ...journal, 'journal'])
+      for (const path of [join(this.path, entry), partName(join(this.path, entry))]) await remove(path)
   }
 
-  /** Takes the folder itself away where nothing is in it. */
+  /** Takes the folder itself away where this run made it and nothing is in it. */
   async removeIfEmpty(): Promise<void> {
-    await rmdir(this.path).catch(() => {})
+    if (this.#isOurs) await rmdir(this.path).catch(() => {})
   }
 
   async saveCheckpoint(version: number, files: readonly FileBytes[], state: Uint8Array, last: boolean): Promise<SavedCheckpoint> {
@@ -64,9 +98,19 @@ export class RunFolder {
     return { sha256: filesDigest(files), stateSha256: sha256(state) }
   }
 
-  async removeOldStates(): Promise<void> {
-    const names = (await namesIn(join(this.path, 'state'))).filter((name) => name.endsWith('.safetensors')).sort()
-    for (const name of names.slice(0, -statesKept)) await rm(join(this.path, 'state', name), { force: true })
+  /** States are only for going on: `durable`, the one that the journal names, is the only one that is. Of checkpoints the last two stay. */
+  async prune(durable: number): Promise<void> {
+    const versionOf = (name: string) => Number(/^step-([0-9]+)(\.safetensors)?(\.part)?$/.exec(name)?.[1] ?? Number.NaN)
+    const remaining = (await namesIn(this.#in('state'))).filter((name) => !Number.isNaN(versionOf(name)))
+    for (const name of remaining)
+      if (join(this.#in('state'), name) !== this.#statePath(durable)) await remove(join(this.#in('state'), name))
+    const checkpoints = (await namesIn(this.#in('checkpoints'))).filter((name) => !Number.isNaN(versionOf(name)))
+    checkpoints.sort((a, b) => versionOf(b) - versionOf(a))
+    for (const name of checkpoints.slice(checkpointsKept)) await remove(join(this.#in('checkpoints'), name))
+  }
+
+  #in(entry: 'state' | 'checkpoints'): string {
+    return join(this.path, entry)
   }
 
   /** @throws LetheError STORAGE_WRITE where the state is missing or is not the one that was written. */

@@ -87,7 +87,7 @@ t.test('Ctrl-C leaves a run that the printed command resumes, to the same bits',
   const status = await new Promise((resolve) => child.once('close', resolve))
   t.equal(status, 130, stderr)
   t.equal(stdout, '')
-  t.match(stderr, /^error INTERRUPTED: .*Resume with: lethe run jobs\/small\.yaml --workers 2 --no-evaluate --json$/m)
+  t.match(stderr, /^error INTERRUPTED: .*Resume with: npx lethe run jobs\/small\.yaml --workers 2 --no-evaluate --json$/m)
   t.notOk(readdirSync(join(cwd, 'runs/small')).includes('report.json'))
 
   const resumed = await lethe(['run', file, '--workers', '2', '--no-evaluate', '--json'], { cwd })

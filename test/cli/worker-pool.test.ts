@@ -50,6 +50,13 @@ t.test('a worker that dies is started again, with its own words as the reason', 
   t.ok(readFileSync(join(logs, 'worker-1.log'), 'utf8').split('\n').length >= 3, 'one log for all of them')
 })
 
+t.test('logs that cannot be written are a storage error', async (t) => {
+  const folder = t.testdir({ file: '' })
+  const made = new WorkerPool({ workers: 1, env: {}, args: ['-e', idle], logs: join(folder, 'file', 'logs'), onNotice() {} })
+  t.teardown(() => made.stop())
+  await t.rejects(made.failed, { code: 'STORAGE_WRITE', exitCode: 61 })
+})
+
 t.test('the pool gives up when nothing is achieved', async (t) => {
   const { pool: made, notices } = pool(t, `process.kill(process.pid, 'SIGKILL')`)
   await t.rejects(made.failed, { code: 'RUN_NO_WORKERS', message: /died 5 times .* ended by SIGKILL/ })

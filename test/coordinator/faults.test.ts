@@ -24,6 +24,16 @@ t.test('a loss that is not a number ends the run, with its last checkpoint intac
   t.equal((await again.result).steps, 20, 'it can be resumed')
 })
 
+t.test('measurements that are not finite are reported, also by a later coordinator', async (t) => {
+  const folder = t.testdir({ model: {} })
+  const job = toyJob(join(folder, 'model'), { steps: 3 })
+  const run = await startToyRun(t, job, join(folder, 'run'), { faults: [{ measuresNaN: true, microBatchMs: 10 }] })
+  await run.reached(1)
+  await run.stop('enough')
+  const again = await startToyRun(t, job, join(folder, 'run'))
+  t.match(await again.result, { keep: { before: { loss: null, samples: 20 }, after: { loss: Number, samples: 20 } } })
+})
+
 t.test('a newcomer that cannot open the job does not disturb the others', async (t) => {
   const folder = t.testdir({ model: {} })
   const run = await startToyRun(t, toyJob(join(folder, 'model')), join(folder, 'run'), { faults: [{ microBatchMs: 40 }] })

@@ -1,7 +1,9 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type CoordinatorOptions, startCoordinator } from '../../coordinator/main.ts'
+import { digestOf } from '../../protocol/digest.ts'
+import { unmeasured } from '../../protocol/evaluation.ts'
 import { start, startToyRun, startWorker, token, toyJob } from '../support/toy-run.ts'
 
 t.setTimeout(240_000)
@@ -53,7 +55,8 @@ t.test('a coordinator that is killed is resumed by the same command', async (t) 
   )
   const { history } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8'))
   t.strictSame(history, reference.history)
-  t.strictSame(readdirSync(join(out, 'state')), ['step-000015.safetensors', 'step-000020.safetensors'], 'old states are gone')
+  t.strictSame(readdirSync(join(out, 'state')), ['step-000020.safetensors'], 'old states are gone')
+  t.strictSame(readdirSync(join(out, 'checkpoints')), ['step-000015', 'step-000020'], 'old checkpoints too')
   t.strictSame(
     readdirSync(out).filter((name) => /part|lock/.test(name)),
     [],
@@ -86,7 +89,7 @@ t.test('what is in the run folder decides', async (t) => {
   await t.rejects(startCoordinator({ job: other, out }), { code: 'RUN_EXISTS' })
   writeFileSync(join(folder, 'model', 'diffusion_pytorch_model.safetensors'), 'others')
   await t.rejects(startCoordinator({ job, out }), { code: 'RUN_EXISTS', message: /from another checkpoint/ })
-  const replaced = await startToyRun(t, other, out, { fresh: true, evaluate: false })
+  const replaced = await startToyRun(t, unmeasured(other), out, { fresh: true })
   const { steps, checkpoint, keep } = await replaced.result
   t.equal(steps, 4)
   t.not(checkpoint.sha256, report.checkpoint.sha256)
@@ -105,4 +108,42 @@ t.test('a run that never began leaves nothing', async (t) => {
   const missing = { ...job, model: { checkpoint: join(folder, 'nowhere') } }
   await t.rejects(startCoordinator({ job: missing, out }), { code: 'CHECKPOINT_MISSING' })
   t.notOk(existsSync(out))
+})
+
+t.test('a folder with other things in it is not touched', async (t) => {
+  const folder = t.testdir({
+    model: {},
+    home: { 'thesis.txt': 'years of work', checkpoint: { a: '' } },
+    started: { logs: { 'worker-1.log': '' } },
+  })
+  const job = toyJob(join(folder, 'model'), { steps: 1 })
+  for (const fresh of [false, true])
+    await t.rejects(startCoordinator({ job, out: join(folder, 'home'), fresh }), { code: 'RUN_EXISTS', message: /not a run folder/ })
+  t.strictSame(readdirSync(join(folder, 'home')), ['checkpoint', 'thesis.txt'], 'no lock, no journal')
+  const run = await startToyRun(t, job, join(folder, 'started'))
+  t.equal((await run.result).steps, 1, 'logs of an earlier try do no harm')
+})
+
+t.test('a job measures nothing from its first to its last coordinator', async (t) => {
+  const folder = t.testdir({ model: {} })
+  const job = toyJob(join(folder, 'model'), { steps: 3 })
+  const out = join(folder, 'run')
+  const run = await startToyRun(t, job, out, { faults: [{ microBatchMs: 20 }] })
+  await run.reached(8, 'before')
+  await run.stop('enough')
+  await t.rejects(startCoordinator({ job: unmeasured(job), out }), { code: 'RUN_EXISTS' })
+  const again = await startToyRun(t, job, out)
+  t.match(await again.result, { keep: { before: { samples: 20 }, after: { samples: 20 } } })
+})
+
+t.test('a project may be moved', async (t) => {
+  const folder = t.testdir({ model: {} })
+  const job = toyJob(join(folder, 'model'), { steps: 3 })
+  const written = { ...job, model: { checkpoint: 'model' } }
+  const out = join(folder, 'run')
+  const report = await (await startToyRun(t, job, out, { written })).result
+  t.equal(report.jobDigest, digestOf(report.job), 'the report has what its digest is of')
+  renameSync(join(folder, 'model'), join(folder, 'moved'))
+  const moved = { ...job, model: { checkpoint: join(folder, 'moved') } }
+  t.strictSame(await (await startCoordinator({ job: moved, written, out })).result, report)
 })

@@ -3,6 +3,7 @@ import t from 'tap'
 import { errorTable, LetheError } from '../../protocol/errors.ts'
 import type { UnlearnJob } from '../../protocol/job.ts'
 import { jobYaml, parseJob, resolvePaths } from '../../protocol/jobfile.ts'
+import { unlearningMethods } from '../../protocol/methods/index.ts'
 
 const unlearn = `kind: unlearn
 name: forget-one
@@ -89,12 +90,21 @@ t.test('values', async (t) => {
   const lambda = failure(unlearn.replace('lambda: 0.5', 'lambda: 2'))
   t.match(lambda, { code: 'JOB_INVALID', exitCode: 13, expected: 'a number at most 1', received: '2' })
   t.match(lambda.format(), /^JOB_INVALID: `method\.lambda` \(job\.yaml:15\) is not allowed; expected a number at most 1; got 2\. /)
-  t.match(failure(unlearn, ['method={name: sis}']), { expected: 'siss, naive or neggrad', received: '"sis"', hint: 'Did you mean `siss`?' })
+  t.match(failure(unlearn, ['method={name: sis}']), {
+    expected: Object.keys(unlearningMethods)
+      .join(', ')
+      .replace(/, ([^,]*)$/, ' or $1'),
+    received: '"sis"',
+    hint: 'Did you mean `siss`?',
+  })
   t.match(failure(unlearn, ['kind=forget']), { code: 'JOB_INVALID', expected: 'train, unlearn or evaluate' })
   t.match(failure(unlearn, ['diffusion.betaSchedule=liner']), { hint: 'Did you mean `linear`?' })
   t.match(failure(unlearn, ['training.steps=.nan']), { code: 'JOB_INVALID', received: 'NaN' })
   t.match(failure(unlearn, ['training.batchSize=1.5']), { expected: 'a whole number', received: '1.5' })
   t.match(failure(unlearn, ['data.sources=[]']), { expected: 'a list of at least 1', received: 'a list of 0' })
+  const many = `data.forget.indices=[${Array(50_001).fill(1).join()}]`
+  t.match(failure(unlearn, [many]), { code: 'JOB_INVALID', expected: 'a list of at most 50000', received: 'a list of 50001' })
+  t.match(failure(unlearn, ['evaluate.unitSize=1025']), { code: 'JOB_INVALID', expected: 'a number at most 1024' })
   t.match(failure(unlearn, ['data.forget={}']), { expected: 'give indices, labels or file' })
   t.match(failure(unlearn, ['method.timesteps=[5, 2]']), { code: 'JOB_INVALID' })
   const missing = failure(unlearn.replace('  steps: 60\n', ''))

@@ -1,9 +1,13 @@
 import t from 'tap'
 import { sha256 } from '../../protocol/digest.ts'
 import type { Key } from '../../protocol/random.ts'
-import { integers, normals, philox4x32, purposes, uniforms } from '../../protocol/random.ts'
+import { normals, philox4x32, purposes, uniforms, Words } from '../../protocol/random.ts'
 
 const key: Key = { seed: 20_240_229, purpose: 'noise', step: 7, sample: 3 }
+const integers = (one: Key, bound: number, count: number) => {
+  const words = new Words(one)
+  return Array.from({ length: count }, () => words.below(bound))
+}
 const hex = (words: readonly number[]) => words.map((word) => word.toString(16).padStart(8, '0')).join(' ')
 
 /** Largest distance between the empirical distribution and `cdf`, times √n: above 1.95 with probability 0.001. */
@@ -40,7 +44,7 @@ t.test('Philox4x32-10 gives the known answers of Random123', async (t) => {
 t.test('the counter is [block, sample, step, purpose], the key the two halves of the seed', async (t) => {
   const seed = 5 * 2 ** 32 + 17
   const words = Array.from({ length: 3 }, (_, block) => philox4x32([block, 3, 7, purposes.noise], [17, 5])).flat()
-  t.same([...integers({ ...key, seed }, 2 ** 32, 12)], words)
+  t.same(integers({ ...key, seed }, 2 ** 32, 12), words)
   t.same(
     [...uniforms({ ...key, seed }, new Float32Array(12))],
     words.map((word) => (word >>> 8) / 2 ** 24),
@@ -68,7 +72,7 @@ t.test('the bits of a draw never change', async (t) => {
 })
 
 t.test('every number of a key counts, and none reaches another key', async (t) => {
-  const first = (change: Partial<Key>) => hex([...integers({ ...key, ...change }, 2 ** 32, 4)])
+  const first = (change: Partial<Key>) => hex(integers({ ...key, ...change }, 2 ** 32, 4))
   const seen = new Set([{}, { seed: 1 }, { seed: key.seed + 2 ** 32 }, { step: 8 }, { sample: 4 }, { purpose: 'coin' } as const].map(first))
   t.equal(seen.size, 6)
   t.equal(new Set(Object.values(purposes)).size, Object.keys(purposes).length)
@@ -119,7 +123,7 @@ t.test('integers are unbiased and within the bound', async (t) => {
   }
 })
 
-t.test('bad keys and bounds are refused', async (t) => {
+t.test('bad keys are refused', async (t) => {
   const bad: Partial<Key>[] = [
     { seed: -1 },
     { seed: 0.5 },
@@ -131,7 +135,6 @@ t.test('bad keys and bounds are refused', async (t) => {
   ]
   for (const change of bad) t.throws(() => uniforms({ ...key, ...change }, new Float32Array(1)), RangeError)
   t.throws(() => uniforms({ ...key, purpose: 'toString' as Key['purpose'] }, new Float32Array(1)), RangeError)
-  for (const bound of [0, -1, 1.5, 2 ** 32 + 1]) t.throws(() => integers(key, bound, 1), RangeError)
 })
 
 t.test('normals are drawn fast enough to be no matter', async (t) => {

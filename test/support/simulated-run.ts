@@ -7,8 +7,9 @@ import { digestOf } from '../../protocol/digest.ts'
  * each micro-batch saw, so one worker with wrong parameters shows in every digest after it.
  */
 
+/** So large that a worker which loads a state may be four directions behind, no more. */
 const summary = {
-  parameterCount: 1,
+  parameterCount: 2 ** 30,
   channels: ['keep'],
   microBatches: 1,
   manifestDigest: 'data',
@@ -46,6 +47,7 @@ export class SimulatedRun {
   state: RunState
   isFinished = false
   failure: string | null = null
+  parted = 0
   /** What is durable: outlives a coordinator. */
   readonly commits: string[] = []
   readonly evaluated = { before: new Map<number, number>(), after: new Map<number, number>() }
@@ -70,7 +72,13 @@ export class SimulatedRun {
       if (i + 1 >= version) digests[i + 1] = one
     })
     const evaluated = { before: new Set(this.evaluated.before.keys()), after: new Set(this.evaluated.after.keys()) }
-    return { durable: version, journaled: this.commits.length, digests, evaluated }
+    return {
+      manifestDigest: this.commits.length > 0 ? summary.manifestDigest : null,
+      durable: version,
+      journaled: this.commits.length,
+      digests,
+      evaluated,
+    }
   }
 
   get workers(): number {
@@ -109,14 +117,19 @@ export class SimulatedRun {
   }
 
   /** Everything that could happen next. */
-  possible(): (() => void)[] {
+  possible(isHeld: (worker: string) => boolean = () => false): (() => void)[] {
     const worker = (one: SimulatedWorker) => [
       ...(one.control.length > 0 ? [() => this.#receive(one, one.control.shift() as ToWorker)] : []),
-      ...(one.bulk.length > 0 ? [() => this.#receive(one, one.bulk.shift() as ToWorker)] : []),
+      ...(one.bulk.length > 0 && !isHeld(one.name) ? [() => this.#receive(one, one.bulk.shift() as ToWorker)] : []),
       ...(one.out.length > 0 ? [() => this.#hear(one.out.shift() as FromWorker)] : []),
     ]
     const completions = this.#completions.slice(0, 1).map(() => () => (this.#completions.shift() as () => void)())
     return [...this.#workers.flatMap(worker), ...completions]
+  }
+
+  /** Directions that wait for each worker. */
+  get backlogs(): number[] {
+    return this.#workers.map(({ bulk }) => bulk.filter(({ type }) => type === 'direction').length)
   }
 
   tick(): void {
@@ -221,6 +234,11 @@ export class SimulatedRun {
       }
       case 'evaluate':
         this.#get(command.worker)?.control.push({ type: 'evaluate', phase: command.phase, unit: command.unit })
+        break
+      case 'part':
+        this.#workers = this.#workers.filter(({ name }) => name !== command.worker)
+        this.parted += 1
+        this.join()
         break
       case 'fail':
       case 'dismiss':

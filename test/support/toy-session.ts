@@ -17,6 +17,8 @@ export const toyParameters = 1000
 const fields = 40
 
 export interface ToyFaults {
+  /** The process starts, says `ready` and joins when it gets SIGUSR2: a newcomer that is there at once, however slow the machine is. */
+  joinsOnSignal?: boolean
   /** Time of one micro-batch. */
   microBatchMs?: number
   /** Time for which step 1 holds the thread that computes. */
@@ -25,6 +27,8 @@ export interface ToyFaults {
   astrayAt?: number
   /** Step whose loss is not a number. */
   nanAt?: number
+  /** Measures what is not a number. */
+  measuresNaN?: boolean
   /** Fails to open. */
   openError?: 'CHECKPOINT_FORMAT'
 }
@@ -132,7 +136,9 @@ class ToySession implements JobSession {
 
   async evaluate(unit: EvaluationUnit) {
     await sleep((this.#faults.microBatchMs ?? 0) * unit.count)
-    const values = Array.from({ length: unit.count }, (_, i) => Math.abs(this.#parameters[unit.start + i]))
+    const values = Array.from({ length: unit.count }, (_, i) =>
+      this.#faults.measuresNaN ? Number.NaN : Math.abs(this.#parameters[unit.start + i]),
+    )
     return { values, images: new Uint8Array(0) }
   }
 

@@ -1,17 +1,8 @@
 import { type RawData, WebSocket } from 'ws'
-import { z } from 'zod'
-import { LetheError } from '../../protocol/errors.ts'
+import { LetheError, wireErrorSchema } from '../../protocol/errors.ts'
 import { protocolVersion, refusalBytes, versionHeader } from '../../protocol/socket.ts'
 
 const handshakeMs = 5000
-
-const refusalBody = z.object({
-  code: z.string(),
-  message: z.string(),
-  expected: z.string().optional(),
-  received: z.string().optional(),
-  hint: z.string().optional(),
-})
 
 export interface Dial {
   url: string
@@ -51,7 +42,7 @@ export function connect({ url, path, token, maxBytes, headers, onMessage }: Dial
 
 function refusalOf(text: string, url: string, status: number): LetheError {
   try {
-    return LetheError.fromWire(refusalBody.parse(JSON.parse(text)))
+    return LetheError.fromWire(wireErrorSchema.parse(JSON.parse(text)))
   } catch {
     return new LetheError('CONNECTION_REFUSED', { message: `${url} is not a Lethe coordinator`, received: `HTTP status ${status}` })
   }

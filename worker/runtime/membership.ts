@@ -2,9 +2,16 @@ import type { WebSocket } from 'ws'
 import type { FileBytes } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { Job } from '../../protocol/job.ts'
-import { type CoordinatorBulk, type CoordinatorMessage, coordinatorBulk, type Unsent, type WorkerBulk } from '../../protocol/messages.ts'
+import {
+  type CoordinatorBulk,
+  type CoordinatorMessage,
+  coordinatorBulk,
+  maxPictureBytes,
+  type Unsent,
+  type WorkerBulk,
+} from '../../protocol/messages.ts'
 import { bulkMessageBytes, bulkPath, memberHeader } from '../../protocol/socket.ts'
-import { sendFrames, TransferReader, transferFrames } from '../../protocol/transfer.ts'
+import { sendFrames, stateBytesLimit, TransferReader, transferFrames } from '../../protocol/transfer.ts'
 import type { JobSession } from '../session.ts'
 import { connect } from './connect.ts'
 import { Executor, parentComplete } from './executor.ts'
@@ -27,9 +34,6 @@ export type Ending = { type: 'finished'; reason: string } | { type: 'lost'; erro
 type Welcome = Extract<CoordinatorMessage, { type: 'welcome' }>
 
 const lastWordMs = 1000
-const maxTransferBytes = 2 ** 32 - 1
-const stateBytesPerParameter = 32
-const fixedBytes = 16 * 2 ** 20
 
 /** One stay with a coordinator, from the first hello to the end of the run, or until it is lost. */
 export class Membership {
@@ -137,7 +141,7 @@ export class Membership {
     const parameters = this.#session?.summary.parameterCount
     if (message.type === 'file') return this.#welcome?.files.find(({ path }) => path === message.path)?.bytes ?? 0
     if (parameters === undefined) return 0
-    return message.type === 'direction' ? 4 * parameters : Math.min(maxTransferBytes, stateBytesPerParameter * parameters + fixedBytes)
+    return message.type === 'direction' ? 4 * parameters : stateBytesLimit(parameters)
   }
 
   #onBulk(message: CoordinatorBulk, payload: Uint8Array<ArrayBuffer>): void | Promise<void> {
@@ -170,7 +174,8 @@ export class Membership {
       sendBulk: (message, payload) => this.#sendBulk(message, payload),
       onError: (error) => this.#fail(error),
     })
-    const reference = session.referenceImage()
+    const picture = session.referenceImage()
+    const reference = picture && picture.pixels.byteLength <= maxPictureBytes ? picture : null
     this.#link.send({ type: 'opened', summary: session.summary, version: session.step, digest: session.digest(), reference })
     for (const work of this.#early.splice(0)) this.#attempt(work)
   }

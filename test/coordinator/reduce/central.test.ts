@@ -103,6 +103,8 @@ t.test('fencing', async (t) => {
   t.equal(one.late, 3)
   const again = { ...partialsOf(ranges[0], 4)[0], epoch: 2 }
   t.ok(one.accept(again))
+  t.ok(one.awaits('a'), 'the other channel is still missing')
+  t.notOk(one.awaits('stranger'))
   const refused = { code: 'CONNECTION_FRAME' }
   t.throws(() => one.accept(again), refused, 'twice')
   t.throws(() => one.accept({ ...again, worker: 'b' }), refused, 'a range of another worker')
@@ -112,6 +114,7 @@ t.test('fencing', async (t) => {
   for (const range of ranges)
     for (const partial of partialsOf(range, 4).filter(({ worker, channel }) => worker === 'b' || channel === 'forget'))
       one.accept({ ...partial, epoch: 2 })
+  t.notOk(one.awaits('a'))
   t.ok(await second)
 })
 

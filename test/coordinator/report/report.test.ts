@@ -59,13 +59,19 @@ t.test('runs that measured less', (t) => {
   t.match(untested, 'This run was not evaluated')
   t.notMatch(untested, '<figure')
   const { report, files } = reportFiles({ ...input, referenceImage: null }, '/')
-  t.same(report.forget, { before: null, after: null })
+  t.match(report.forget.after, { hits: 0, samples: 40 }, 'figures need no picture')
   t.notOk(files.some(({ path }) => path.startsWith('images/')))
   const { training: _training, method: _method, ...common } = input.job as Extract<typeof input.job, { kind: 'unlearn' }>
   const evaluation = new Map([['after', input.evaluation.get('after') ?? []] as const])
   const measured = { ...input, job: { ...common, kind: 'evaluate' as const }, evaluation, history: [], steps: 0, stepsPerSecond: null }
   t.match(reportFiles(measured, '/').report, { kind: 'evaluate', method: null, stepsPerSecond: null, forget: { before: null } })
   t.match(htmlOf(measured), 'was measured on 2 workers')
+  const short = { ...input, job: { ...input.job, diffusion: { ...input.job.diffusion, timesteps: 900 } } }
+  t.match(htmlOf(short), 't = 700 of 900')
+  const { checkpoint: _checkpoint, ...model } = { ...input.job.model, config: 'config.json' } as Record<string, string>
+  const trained = htmlOf({ ...input, job: { ...input.job, kind: 'train', model } as unknown as typeof input.job, evaluation })
+  t.match(trained, 'The watched image is noised')
+  t.notMatch(trained, /forgotten|to forget/)
   t.end()
 })
 

@@ -1,4 +1,6 @@
 import t from 'tap'
+import { reportFiles } from '../../../coordinator/report/files.ts'
+import { rowsOf } from '../../../coordinator/report/rows.ts'
 import { reportOf, summarize, wilsonInterval } from '../../../coordinator/report/summary.ts'
 import { runReport } from '../../../protocol/report.ts'
 import { madeUpRun } from '../../support/report-input.ts'
@@ -9,10 +11,10 @@ t.test('metrics of both phases', (t) => {
   t.match(forget.before, { reconstructionL2: 2, reconstructed: 10, noises: 10, timestep: 700, hits: 3, samples: 40, threshold: 10 })
   t.match(forget.after, { reconstructionL2: 14, reconstructed: 0, hits: 0, samples: 40 })
   t.equal(forget.before?.sampleDistances.length, 40)
-  t.equal(keep.before?.loss.toFixed(10), '0.0400000000')
+  t.equal(keep.before?.loss?.toFixed(10), '0.0400000000')
   t.equal(keep.after?.samples, 20)
-  t.equal(keep.after?.loss.toFixed(10), '0.0410000000')
-  t.equal(keep.after?.standardError.toFixed(6), (Math.sqrt((20 * 0.001 ** 2) / 19) / Math.sqrt(20)).toFixed(6))
+  t.equal(keep.after?.loss?.toFixed(10), '0.0410000000')
+  t.equal(keep.after?.standardError?.toFixed(6), (Math.sqrt((20 * 0.001 ** 2) / 19) / Math.sqrt(20)).toFixed(6))
   t.end()
 })
 
@@ -28,16 +30,42 @@ t.test('what was not measured is null, what is incomplete an error', (t) => {
   const after = evaluation.get('after') ?? []
   t.match(summarize(job, new Map([['after', after]])), { forget: { before: null, after: { hits: 0 } }, keep: { before: null } })
   t.same(summarize(job, new Map()), { forget: { before: null, after: null }, keep: { before: null, after: null } })
-  t.match(summarize(job, evaluation, false), { forget: { before: null, after: null }, keep: { after: { samples: 20 } } })
   t.throws(() => summarize(job, new Map([['after', after.slice(1)]])), { code: 'INTERNAL' })
-  const broken = after.map((one) =>
-    one.unit.metric === 'keepLoss' ? { ...one, result: { ...one.result, values: [...one.result.values.slice(1), Number.NaN] } } : one,
-  )
-  t.throws(() => summarize(job, new Map([['after', broken]])), { code: 'COMPUTE_NOT_FINITE' })
   const onlyLoss = { ...job, evaluate: { ...job.evaluate, reconstruction: undefined, hits: undefined } }
   t.equal(summarize(onlyLoss, evaluation).forget.after, null)
   const onlyHits = { ...job, evaluate: { ...job.evaluate, reconstruction: undefined } }
   t.match(summarize(onlyHits, evaluation).forget.after, { reconstructionL2: null, reconstructed: null, noises: 0, hits: 0 })
+  t.end()
+})
+
+t.test('a model that has diverged is reported', (t) => {
+  const input = madeUpRun()
+  const after = input.evaluation.get('after') ?? []
+  const spoiled = after.map(({ unit, result }) =>
+    unit.start > 0
+      ? { unit, result }
+      : { unit, result: { ...result, values: result.values.with(1, unit.metric === 'hits' ? Infinity : NaN) } },
+  )
+  const evaluation = new Map([...input.evaluation, ['after', spoiled] as const])
+  const report = reportOf({ ...input, evaluation })
+  t.match(report.forget.after, { reconstructionL2: null, reconstructed: 0, noises: 10, hits: 0, samples: 40 })
+  t.match(report.forget.after?.reconstructionDistances.slice(0, 3), [14, null, 14])
+  t.match(report.keep.after, { loss: null, standardError: null, samples: 20 })
+  t.same(runReport.parse(JSON.parse(JSON.stringify(report))), JSON.parse(JSON.stringify(report)))
+  const rows = rowsOf(report)
+  t.same(
+    rows.map(({ after, change }) => [after, change]),
+    [
+      ['0 of 10', '−10'],
+      ['not finite', ''],
+      ['0 of 40', '−3'],
+      ['not finite', ''],
+    ],
+  )
+  const page = Buffer.from(
+    reportFiles({ ...input, evaluation }, '/').files.find(({ path }) => path === 'report.html')?.bytes ?? [],
+  ).toString()
+  t.notMatch(page, /NaN|Infinity/)
   t.end()
 })
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { RunSettings } from '../../../coordinator/run/state.ts'
+import { decide } from '../../../coordinator/run/decide.ts'
+import { hasWork, initialState, type RunSettings } from '../../../coordinator/run/state.ts'
 import { SimulatedRun } from '../../support/simulated-run.ts'
 
 t.setTimeout(120_000)
@@ -37,6 +38,56 @@ t.test('a run without faults', async (t) => {
   complete(run)
   t.strictSame(run.commits, commits, 'three workers')
   t.equal(run.checkpoint.version, 7)
+})
+
+t.test('a worker whose state does not arrive is parted from before directions pile up', async (t) => {
+  const run = new SimulatedRun(settings({ steps: 20, checkpointEvery: 20 }))
+  run.join()
+  while (run.state.version < 2) run.possible()[0]()
+  run.join()
+  let most = 0
+  for (let i = 0; i < maxActions && run.parted === 0; i++) {
+    run.possible((worker) => worker === 'w2')[0]()
+    most = Math.max(most, ...run.backlogs)
+  }
+  t.equal(run.parted, 1)
+  t.ok(most <= 4, `${most} directions`)
+  complete(run)
+  t.ok(run.isFinished, 'it comes back, and the run ends')
+})
+
+t.test('other data', async (t) => {
+  const summary = { parameterCount: 1, channels: ['keep'], microBatches: 5, manifestDigest: 'a', items: 1, forgetItems: 0, engine: 'x' }
+  const opened = (worker: string, manifestDigest: string) =>
+    ({ type: 'opened', worker, digest: 'd', summary: { ...summary, manifestDigest } }) as const
+  const nothing = { durable: 0, journaled: 0, digests: {}, evaluated: { before: new Set<number>(), after: new Set<number>() } }
+  const fresh = initialState(settings(), { ...nothing, manifestDigest: null })
+  const { state } = decide(fresh, opened('w1', 'a'), 0)
+  const later = decide(state, opened('w2', 'b'), 0)
+  t.match(later.commands, [{ type: 'dismiss', worker: 'w2', code: 'DATA_CHANGED' }], 'a later worker is dismissed')
+  t.equal(later.state.members.length, 1)
+  const alone = decide(decide(state, { type: 'left', worker: 'w1', reason: '' }, 0).state, opened('w2', 'b'), 0)
+  t.match(alone.commands, [{ type: 'dismiss', worker: 'w2', code: 'DATA_CHANGED' }], 'where nobody else is left too')
+  const resumed = decide(initialState(settings(), { ...nothing, manifestDigest: 'a' }), opened('w1', 'b'), 0)
+  t.match(resumed.commands, [{ type: 'fail', code: 'DATA_CHANGED' }], 'at the start of a resumed run the data have changed')
+})
+
+t.test('what the run waits for a worker for', async (t) => {
+  const run = new SimulatedRun(settings({ steps: 4, units: { before: 0, after: 2 } }))
+  run.join()
+  const owes = (isAwaited = false) => hasWork(run.state, 'w1', () => isAwaited)
+  t.notOk(owes(), 'before it is a member')
+  run.possible()[0]()
+  t.ok(owes(true), 'partials, until the last one is here')
+  t.notOk(owes(false), 'it may wait for others')
+  while (run.state.version === 0) run.possible()[0]()
+  t.ok(owes(), 'a direction that it has not applied')
+  while (run.state.phase === 'train' && run.state.export === null) run.possible()[0]()
+  t.ok(owes(), 'an export')
+  while (run.state.phase === 'train') run.possible()[0]()
+  t.ok(owes(), 'a measurement')
+  run.kill(0)
+  t.notOk(owes())
 })
 
 t.test('a job that only evaluates', async (t) => {

@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { jobYaml, parseJob } from '../../protocol/jobfile.ts'
+import { checkpointFiles, tinyConfig } from '../support/tiny-job.ts'
+import { examplesPath, lethe, lethePath } from './command.ts'
+
+/* The one promise, through the command that users type: SISS on real digits, every process real, every death a SIGKILL. */
+
+t.setTimeout(280_000)
+
+const steps = 14
+
+/** A small network unlearns the T-shirt among the real digits: two channels, 5 micro-batches, which no worker count divides evenly. */
+function sissJob(t: Test): { cwd: string; file: string } {
+  const parent = Object.fromEntries(
+    checkpointFiles({ ...tinyConfig, sample_size: 28 }).map(({ path, bytes }) => [path, Buffer.from(bytes)]),
+  )
+  const cwd = t.testdir({ parent: {} })
+  for (const [path, bytes] of Object.entries(parent)) writeFileSync(join(cwd, 'parent', path), bytes)
+  const tshirt = join(examplesPath, 'data/tshirt.png')
+  const job = {
+    kind: 'unlearn',
+    name: 'siss',
+    seed: 3,
+    model: { checkpoint: 'parent' },
+    data: { sources: [{ type: 'mnist' }, { type: 'image', path: tshirt, copies: 101, label: 10 }], forget: { file: tshirt } },
+    method: { name: 'siss' },
+    training: { steps, batchSize: 10, microBatchSize: 2, optimizer: { learningRate: 1e-3 }, checkpointEvery: 4 },
+    evaluate: { reconstruction: { timestep: 400, noises: 3, steps: 3 }, keepLoss: { samples: 4 }, unitSize: 2 },
+  }
+  writeFileSync(join(cwd, 'siss.yaml'), jobYaml(parseJob(JSON.stringify(job))))
+  return { cwd, file: 'siss.yaml' }
+}
+
+/** Starts `lethe run`; `onStep` is called once, when that many steps are done. */
+function running(cwd: string, args: readonly string[], atStep: number, onStep: (pid: number) => void) {
+  const child = spawn(process.execPath, [lethePath, 'run', ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = { stdout: '', stderr: '' }
+  let isCalled = false
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    output.stdout += chunk
+  })
+  child.stderr.setEncoding('utf8').on('data', (chunk) => {
+    output.stderr += chunk
+    const done = [...output.stderr.matchAll(/^steps (\d+)\//gm)].map(([, step]) => Number(step))
+    if (isCalled || !done.some((step) => step >= atStep)) return
+    isCalled = true
+    onStep(child.pid as number)
+  })
+  return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) => {
+    child.once('close', (status) => resolve({ status, ...output }))
+  })
+}
+
+function workerPid(out: string, worker: number): number {
+  const [line] = readFileSync(join(out, `logs/worker-${worker}.log`), 'utf8').split('\n')
+  return JSON.parse(line).pid
+}
+
+t.test('1, 2 and 3 workers, a killed worker and a killed coordinator end in one checkpoint', async (t) => {
+  const { cwd, file } = sissJob(t)
+  const reports: Record<string, { checkpoint: { sha256: string }; forget: object; keep: object; history: object[] }> = {}
+  for (const workers of ['1', '2', '3']) {
+    const run = await lethe(['run', file, '--workers', workers, '--out', workers, '--json'], { cwd })
+    t.equal(run.status, 0, run.stderr)
+    reports[`${workers} workers`] = JSON.parse(run.stdout)
+  }
+
+  const killed = await running(cwd, [file, '--workers', '2', '--out', 'killed', '--json'], 4, () => {
+    process.kill(workerPid(join(cwd, 'killed'), 1), 'SIGKILL')
+  })
+  t.equal(killed.status, 0, killed.stderr)
+  t.match(killed.stderr, /worker process 1 died \(ended by SIGKILL\)/, 'the death is told')
+  reports['2 workers, one killed and replaced'] = JSON.parse(killed.stdout)
+
+  const lost = await running(cwd, [file, '--workers', '2', '--out', 'lost', '--json'], 6, (pid) => process.kill(pid, 'SIGKILL'))
+  t.equal(lost.status, null, 'the coordinator was killed')
+  const resumed = await lethe(['run', file, '--workers', '2', '--out', 'lost', '--json'], { cwd })
+  t.equal(resumed.status, 0, resumed.stderr)
+  reports['the coordinator killed, resumed'] = JSON.parse(resumed.stdout)
+
+  const expected = reports['1 workers']
+  t.equal(expected.history.length, steps)
+  for (const [name, { checkpoint, forget, keep, history }] of Object.entries(reports)) {
+    t.equal(checkpoint.sha256, expected.checkpoint.sha256, name)
+    t.strictSame(
+      { forget, keep, history },
+      { forget: expected.forget, keep: expected.keep, history: expected.history },
+      `${name}: every figure`,
+    )
+  }
+})
