@@ -27,7 +27,7 @@ t.test('a run on a disk that fills up, and after some room is made', async (t) =
   const reference = await (await startToyRun(t, job, join(folder, 'reference'))).result
 
   const out = join(disk, 'run')
-  writeFileSync(join(disk, 'ballast'), Buffer.alloc((diskKiB - 200) * 1024))
+  writeFileSync(join(disk, 'ballast'), Buffer.alloc((diskKiB - 110) * 1024))
   const run = await startToyRun(t, job, out)
   await t.rejects(run.result, { code: 'STORAGE_FULL' })
   await run.stop('')
