@@ -25,6 +25,8 @@ export const sessionSummarySchema = z.strictObject({
   channels: z.array(name).max(16),
   microBatches: count,
   manifestDigest: digest,
+  /** Of which items are to be forgotten. */
+  forgetDigest: digest,
   items: count,
   forgetItems: count,
   engine: name,

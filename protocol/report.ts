@@ -66,7 +66,7 @@ export const runReport = z.object({
   seed: count,
   engine: z.string(),
   parameterCount: count,
-  data: z.object({ items: count, forgetItems: count, manifestDigest: sha256 }),
+  data: z.object({ items: count, forgetItems: count, manifestDigest: sha256, forgetDigest: sha256 }),
   /** The checkpoint that the run started from; null for `train`. */
   parentSha256: sha256.nullable(),
   /**

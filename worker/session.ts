@@ -102,6 +102,7 @@ class Session implements JobSession {
       channels: training ? [...methodOf(training.job.method.name).channels] : [],
       microBatches: training ? training.job.training.batchSize / training.job.training.microBatchSize : 0,
       manifestDigest: data.manifestDigest,
+      forgetDigest: sha256(new Uint8Array(data.forget.buffer, data.forget.byteOffset, data.forget.byteLength)),
       items: data.items,
       forgetItems: data.forget.length,
       engine: engine.description,

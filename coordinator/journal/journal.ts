@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { sessionSummarySchema } from '../../protocol/messages.ts'
 import { runReport } from '../../protocol/report.ts'
-import type { EvaluationPhase, Resumed } from '../run/state.ts'
+import { dataDigest, type EvaluationPhase, type Resumed } from '../run/state.ts'
 
 /*
  * The journal is the truth of a run: an append-only list of events. What a coordinator knows when it starts is a fold over it.
@@ -106,7 +106,7 @@ export function resumed({ summary, commits, checkpoint, evaluated }: History): R
   const digests = Object.fromEntries(commits.slice(Math.max(0, durable - 1)).map(({ version, digest }) => [version, digest]))
   if (checkpoint) digests[durable] = checkpoint.digest
   return {
-    manifestDigest: summary?.manifestDigest ?? null,
+    dataDigest: summary ? dataDigest(summary) : null,
     durable,
     journaled: commits.length,
     digests,

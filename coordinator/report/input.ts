@@ -15,6 +15,7 @@ export interface ReportInput {
   parentSha256: string | null
   checkpoint: { path: string; sha256: string }
   manifestDigest: string
+  forgetDigest: string
   items: number
   forgetItems: number
   parameterCount: number

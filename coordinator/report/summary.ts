@@ -26,7 +26,7 @@ export function reportOf(input: ReportInput): RunReport {
     seed: job.seed,
     engine: input.engine,
     parameterCount: input.parameterCount,
-    data: { items: input.items, forgetItems: input.forgetItems, manifestDigest: input.manifestDigest },
+    data: { items: input.items, forgetItems: input.forgetItems, manifestDigest: input.manifestDigest, forgetDigest: input.forgetDigest },
     parentSha256: input.parentSha256,
     job: { ...job },
     jobDigest: input.jobDigest,

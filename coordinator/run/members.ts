@@ -1,5 +1,5 @@
 import { LetheError } from '../../protocol/errors.ts'
-import { activeMembers, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
+import { activeMembers, dataDigest, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
 
@@ -15,17 +15,17 @@ export function admit(state: RunState, event: EventOf<'opened'>, commands: RunCo
   const [peer] = state.members
   const refuse = (code: 'DATA_CHANGED' | 'COMPUTE_DIGEST', message: string) =>
     commands.push({ type: 'dismiss', worker: event.worker, code, message: `${event.worker} ${message}` })
-  if (state.manifestDigest !== null && state.manifestDigest !== event.summary.manifestDigest) {
+  if (state.dataDigest !== null && state.dataDigest !== dataDigest(event.summary)) {
     if (!peer && state.phase === 'gather')
-      throw new LetheError('DATA_CHANGED', { message: 'the data are not those that the run began with' })
-    return void refuse('DATA_CHANGED', 'reads other data than the run')
+      throw new LetheError('DATA_CHANGED', { message: 'the data or the forget set are not those that the run began with' })
+    return void refuse('DATA_CHANGED', 'reads other data, or another forget set, than the run')
   }
   if (peer) {
     if (peer.summary.engine !== event.summary.engine)
       return void refuse('COMPUTE_DIGEST', `computes with ${event.summary.engine}, the run with ${peer.summary.engine}`)
     if (peer.parentDigest !== event.digest) return void refuse('COMPUTE_DIGEST', 'reads other parameters than the run from the same files')
   }
-  state.manifestDigest = event.summary.manifestDigest
+  state.dataDigest = dataDigest(event.summary)
   state.members.push({
     worker: event.worker,
     parentDigest: event.digest,

@@ -50,6 +50,7 @@ export function reportInput({ job, history, ...rest }: Finish): ReportInput {
     parentSha256: job.kind === 'train' ? null : rest.parentSha256,
     checkpoint: rest.checkpoint,
     manifestDigest: summary.manifestDigest,
+    forgetDigest: summary.forgetDigest,
     items: summary.items,
     forgetItems: summary.forgetItems,
     parameterCount: summary.parameterCount,

@@ -49,8 +49,8 @@ export interface RunState {
   phase: Phase
   readonly settings: RunSettings
   members: Member[]
-  /** Of the data that the run began with; null until the first worker has told. */
-  manifestDigest: string | null
+  /** Of the data and the forget set that the run began with; null until the first worker has told. */
+  dataDigest: string | null
   /** When the first worker was ready; the wait for the expected ones is counted from here. */
   gatheringSince: number | null
   epoch: number
@@ -112,9 +112,14 @@ export interface Decision {
   reason: string
 }
 
+/** One name for what the items are and which of them are to be forgotten. */
+export function dataDigest({ manifestDigest, forgetDigest }: SessionSummary): string {
+  return `${manifestDigest} ${forgetDigest}`
+}
+
 /** What earlier coordinators of this run left in the journal. */
 export interface Resumed {
-  manifestDigest: string | null
+  dataDigest: string | null
   durable: number
   journaled: number
   /** Digests of versions from `durable` on. */
@@ -129,7 +134,7 @@ export function initialState(settings: RunSettings, resumed: Resumed): RunState 
     phase: 'gather',
     settings,
     members: [],
-    manifestDigest: resumed.manifestDigest,
+    dataDigest: resumed.dataDigest,
     gatheringSince: null,
     epoch: 0,
     version: resumed.durable,

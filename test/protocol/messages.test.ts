@@ -8,7 +8,16 @@ const opened = (reference: object | null) => ({
   version: 0,
   digest,
   reference,
-  summary: { parameterCount: 1, channels: ['keep'], microBatches: 1, manifestDigest: digest, items: 2, forgetItems: 1, engine: 'onnx' },
+  summary: {
+    parameterCount: 1,
+    channels: ['keep'],
+    microBatches: 1,
+    manifestDigest: digest,
+    forgetDigest: digest,
+    items: 2,
+    forgetItems: 1,
+    engine: 'onnx',
+  },
 })
 
 t.test('a reference picture has as many pixels as it says, and fits into a message', async (t) => {

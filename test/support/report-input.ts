@@ -45,6 +45,7 @@ export function reportInput(made: MadeUp): ReportInput {
     parentSha256: 'b'.repeat(64),
     checkpoint: { path: 'runs/quickstart/checkpoint', sha256: 'c'.repeat(64) },
     manifestDigest: 'd'.repeat(64),
+    forgetDigest: 'e'.repeat(64),
     items: 10_101,
     forgetItems: 101,
     parameterCount: 1_043_009,

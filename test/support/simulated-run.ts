@@ -1,5 +1,13 @@
 import { decide } from '../../coordinator/run/decide.ts'
-import { initialState, type Resumed, type RunCommand, type RunEvent, type RunSettings, type RunState } from '../../coordinator/run/state.ts'
+import {
+  dataDigest,
+  initialState,
+  type Resumed,
+  type RunCommand,
+  type RunEvent,
+  type RunSettings,
+  type RunState,
+} from '../../coordinator/run/state.ts'
 import { digestOf } from '../../protocol/digest.ts'
 
 /*
@@ -13,6 +21,7 @@ const summary = {
   channels: ['keep'],
   microBatches: 1,
   manifestDigest: 'data',
+  forgetDigest: 'forget',
   items: 1,
   forgetItems: 0,
   engine: 'none',
@@ -73,7 +82,7 @@ export class SimulatedRun {
     })
     const evaluated = { before: new Set(this.evaluated.before.keys()), after: new Set(this.evaluated.after.keys()) }
     return {
-      manifestDigest: this.commits.length > 0 ? summary.manifestDigest : null,
+      dataDigest: this.commits.length > 0 ? dataDigest(summary) : null,
       durable: version,
       journaled: this.commits.length,
       digests,

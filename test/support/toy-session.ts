@@ -63,6 +63,7 @@ class ToySession implements JobSession {
       channels: [...methodOf(job.method.name).channels],
       microBatches: job.training.batchSize / job.training.microBatchSize,
       manifestDigest: sha256(Buffer.from('toy')),
+      forgetDigest: sha256(Buffer.from('toy')),
       items: 100,
       forgetItems: 0,
       engine: 'toy',

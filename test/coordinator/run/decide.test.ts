@@ -57,18 +57,29 @@ t.test('a worker whose state does not arrive is parted from before directions pi
 })
 
 t.test('other data', async (t) => {
-  const summary = { parameterCount: 1, channels: ['keep'], microBatches: 5, manifestDigest: 'a', items: 1, forgetItems: 0, engine: 'x' }
+  const summary = {
+    parameterCount: 1,
+    channels: ['keep'],
+    microBatches: 5,
+    manifestDigest: 'a',
+    forgetDigest: 'f',
+    items: 1,
+    forgetItems: 0,
+    engine: 'x',
+  }
   const opened = (worker: string, manifestDigest: string) =>
     ({ type: 'opened', worker, digest: 'd', summary: { ...summary, manifestDigest } }) as const
   const nothing = { durable: 0, journaled: 0, digests: {}, evaluated: { before: new Set<number>(), after: new Set<number>() } }
-  const fresh = initialState(settings(), { ...nothing, manifestDigest: null })
+  const fresh = initialState(settings(), { ...nothing, dataDigest: null })
   const { state } = decide(fresh, opened('w1', 'a'), 0)
   const later = decide(state, opened('w2', 'b'), 0)
+  const chosen = { ...opened('w2', 'a'), summary: { ...summary, forgetDigest: 'g' } }
+  t.match(decide(state, chosen, 0).commands, [{ type: 'dismiss', worker: 'w2', code: 'DATA_CHANGED' }], 'so is one with another forget set')
   t.match(later.commands, [{ type: 'dismiss', worker: 'w2', code: 'DATA_CHANGED' }], 'a later worker is dismissed')
   t.equal(later.state.members.length, 1)
   const alone = decide(decide(state, { type: 'left', worker: 'w1', reason: '' }, 0).state, opened('w2', 'b'), 0)
   t.match(alone.commands, [{ type: 'dismiss', worker: 'w2', code: 'DATA_CHANGED' }], 'where nobody else is left too')
-  const resumed = decide(initialState(settings(), { ...nothing, manifestDigest: 'a' }), opened('w1', 'b'), 0)
+  const resumed = decide(initialState(settings(), { ...nothing, dataDigest: 'a f' }), opened('w1', 'b'), 0)
   t.match(resumed.commands, [{ type: 'fail', code: 'DATA_CHANGED' }], 'at the start of a resumed run the data have changed')
 })
 
