@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
+import { makeDirectory } from '../coordinator/storage/directory.ts'
 import { diskError } from '../coordinator/storage/files.ts'
 import { type ErrorCode, errorTable, LetheError } from '../protocol/errors.ts'
 
@@ -74,7 +75,7 @@ export class WorkerPool {
   #openLog(worker: number): number | undefined {
     const path = join(this.#options.logs, `worker-${worker}.log`)
     try {
-      mkdirSync(this.#options.logs, { recursive: true })
+      makeDirectory(this.#options.logs)
       return openSync(path, 'a+')
     } catch (cause) {
       this.#fail(diskError(cause, `cannot open ${path}`))

@@ -2,6 +2,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { FileBytes } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
+import { makeDirectory } from './directory.ts'
 
 /** The error of a failed disk operation: STORAGE_FULL where there is no room, else STORAGE_WRITE. */
 export function diskError(cause: unknown, message: string): LetheError {
@@ -41,7 +42,7 @@ export const partName = (path: string) => `${path}.part`
 export async function replaceFile(path: string, bytes: Uint8Array, write = writeSynced): Promise<void> {
   const part = partName(path)
   try {
-    await mkdir(dirname(path), { recursive: true })
+    makeDirectory(dirname(path))
     await rm(part, { force: true })
     await write(part, bytes)
     await rename(part, path)
@@ -56,7 +57,7 @@ export async function replaceFile(path: string, bytes: Uint8Array, write = write
 export async function replaceFolder(path: string, files: readonly FileBytes[], write = writeSynced): Promise<void> {
   const part = partName(path)
   try {
-    await mkdir(dirname(path), { recursive: true })
+    makeDirectory(dirname(path))
     await rm(part, { recursive: true, force: true })
     await mkdir(part)
     for (const file of files) await write(join(part, file.path), file.bytes)

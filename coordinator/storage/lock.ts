@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { LetheError } from '../../protocol/errors.ts'
+import { makeDirectory } from './directory.ts'
 import { diskError } from './files.ts'
 
 /** When the kernel started a process, so that a pid that was given away again is not mistaken for its first owner. Empty where unknown. */
@@ -34,9 +35,11 @@ function isAlive(owner: string): boolean {
  */
 export async function lock(path: string): Promise<() => Promise<void>> {
   const me = `${process.pid} ${startOf(process.pid)}\n`
-  await mkdir(dirname(path), { recursive: true }).catch((cause) => {
+  try {
+    makeDirectory(dirname(path))
+  } catch (cause) {
     throw diskError(cause, `cannot make ${dirname(path)}`)
-  })
+  }
   for (;;) {
     if (await claim(path, me)) return () => rm(path, { force: true })
     const owner = await readFile(path, 'utf8').catch(() => null)
