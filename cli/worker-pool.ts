@@ -110,10 +110,11 @@ export class WorkerPool {
       this.#fail(new LetheError('RUN_NO_WORKERS', { message, hint: `See ${this.#options.logs}.` }))
       return
     }
-    this.#options.onNotice(`worker process ${worker} died (${reason}); starting another`)
+    // Told when it is done: a death that ends the run is told by the run.
     const timer = setTimeout(
       () => {
         this.#timers.delete(timer)
+        this.#options.onNotice(`worker process ${worker} died (${reason}); starting another`)
         this.#start(worker)
       },
       firstRestartDelayMs * 2 ** (this.#deaths - 1),

@@ -86,6 +86,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     run.result.catch(() => {})
     run.fail(error)
     await run.result.catch(() => {})
+    run.part()
     await close()
     throw error
   })

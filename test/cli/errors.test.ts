@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { errorTable } from '../../protocol/errors.ts'
@@ -35,6 +36,27 @@ t.test('the command line', async (t) => {
   const bare = await lethe([])
   t.equal(bare.status, errorTable.USAGE.exitCode, 'no command')
   t.match(bare.stderr, 'Usage: lethe')
+})
+
+t.test('what would end in a hang or a stack trace is refused at once', async (t) => {
+  for (const [set, contains] of [
+    ['training.batchSize=1000000000000', 'training.batchSize'],
+    ['data.sources.1.copies=1000000000000', 'data.sources.1.copies'],
+    ['engine.threads=100000', 'engine.threads'],
+    ['training.steps=1000000000000000', 'training.steps'],
+  ]) {
+    await refusal(t, ['explain', quickstart, '--set', set], 'JOB_INVALID', contains)
+  }
+  const folder = t.testdir({ file: 'no folder' })
+  const { status, stderr } = await lethe(['run', quickstart, '--out', join(folder, 'file')])
+  t.equal(status, errorTable.RUN_EXISTS.exitCode)
+  t.match(stderr, 'is a file; expected a folder')
+  const busy = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => busy.once('listening', resolve))
+  t.teardown(() => busy.close())
+  const { port } = busy.address() as AddressInfo
+  const taken = await lethe(['coordinator', quickstart, '--out', join(folder, 'run'), '--port', String(port)])
+  t.equal(taken.status, errorTable.CONNECTION_PORT.exitCode, 'a busy port ends the command')
 })
 
 t.test('the job file', async (t) => {

@@ -6,7 +6,10 @@ const maxFileBytes = 2 ** 31 - 1
 /** Reads a whole data file. Throws DATA_FILE_MISSING where it cannot be read, DATA_FORMAT where it is longer than 2 GiB. */
 export async function readDataFile(path: string): Promise<Buffer> {
   try {
-    const { size } = await stat(path)
+    const found = await stat(path)
+    // A pipe or a device may never end.
+    if (!found.isFile()) throw new LetheError('DATA_FORMAT', { message: `${path} is not a file` })
+    const { size } = found
     if (size > maxFileBytes)
       throw new LetheError('DATA_FORMAT', {
         message: `${path} is too large`,
