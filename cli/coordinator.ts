@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
-import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { joinToken, readJob, wholeNumber } from './options.ts'
+import { joinToken, readJob, runFolder, wholeNumber } from './options.ts'
 import { addRunOptions, type RunOptions } from './run.ts'
 
 export function addCoordinatorCommand(program: Command): void {
@@ -28,7 +27,7 @@ The connection is not encrypted: use a private network or a TLS proxy in front o
         coordinator: {
           job,
           written,
-          out: resolve(options.out ?? join('runs', job.name)),
+          out: runFolder(options.out, job.name),
           host: options.host,
           port: options.port,
           token: given,

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LetheError } from '../protocol/errors.ts'
 import { unmeasured } from '../protocol/evaluation.ts'
@@ -24,6 +24,12 @@ export function addJobOptions(command: Command): Command {
         .argParser((text: string, previous: string[]) => [...previous, text]),
     )
     .option('--steps <n>', 'the same as --set training.steps=<n>', wholeNumber(1, 1e9))
+}
+
+/** Where a run lives. @throws LetheError USAGE for an empty --out, which would be the working directory. */
+export function runFolder(out: string | undefined, name: string): string {
+  if (out === '') throw new LetheError('USAGE', { message: '--out is empty', expected: 'a folder' })
+  return resolve(out ?? join('runs', name))
 }
 
 /** The resolved job of a file: `written` with paths as they are there, `job` with absolute ones. */

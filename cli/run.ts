@@ -1,6 +1,6 @@
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Command } from 'commander'
-import { addJobOptions, type JobOptions, readJob, wholeNumber } from './options.ts'
+import { addJobOptions, type JobOptions, readJob, runFolder, wholeNumber } from './options.ts'
 
 export interface RunOptions extends JobOptions {
   out?: string
@@ -33,7 +33,7 @@ Ctrl-C leaves a run that the same command resumes; a second Ctrl-C ends at once.
     )
     .action(async (file: string, options: RunOptions & { workers: number }) => {
       const { job, written } = readJob(file, options)
-      const out = resolve(options.out ?? join('runs', job.name))
+      const out = runFolder(options.out, job.name)
       const [{ conduct }, { localWorkerArgs, WorkerPool }] = await Promise.all([import('./conduct.ts'), import('./worker-pool.ts')])
       await conduct({
         coordinator: { job, written, out, fresh: options.fresh, expectedWorkers: options.workers },

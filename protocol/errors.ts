@@ -17,12 +17,12 @@ export const errorTable = {
   JOB_UNKNOWN_KEY: {
     exitCode: 12,
     title: 'The job has a key that Lethe does not know',
-    hint: '`npx lethe explain job.yaml` prints every key of a job.',
+    hint: 'docs/jobs.md has every key of a job.',
   },
   JOB_INVALID: {
     exitCode: 13,
     title: 'A value in the job is not allowed',
-    hint: '`npx lethe explain job.yaml` prints the resolved job.',
+    hint: 'docs/jobs.md has every key with what it takes.',
   },
   JOB_BATCH_NOT_MULTIPLE: {
     exitCode: 14,

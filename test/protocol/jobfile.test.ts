@@ -83,7 +83,7 @@ t.test('unknown keys name the line and the nearest key of that very object', asy
   }
   const variant = failure(unlearn.replace('name: siss', 'name: naive'))
   t.match(variant, { code: 'JOB_UNKNOWN_KEY', expected: 'one of name, timesteps' }, 'an option of another method')
-  t.match(failure(`${unlearn}xyzzy: 1\n`).hint, 'lethe explain', 'nothing is near')
+  t.match(failure(`${unlearn}xyzzy: 1\n`).hint, 'docs/jobs.md', 'nothing is near')
 })
 
 t.test('values', async (t) => {
