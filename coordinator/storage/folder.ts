@@ -57,7 +57,7 @@ export class RunFolder {
   async check(): Promise<void> {
     const found = await stat(this.path).catch(() => null)
     if (found && !found.isDirectory())
-      throw new LetheError('RUN_EXISTS', { message: `${this.path} is a file`, expected: 'a folder', hint: 'Choose another --out.' })
+      throw new LetheError('STORAGE_WRITE', { message: `${this.path} is a file`, expected: 'a folder', hint: 'Choose another --out.' })
     this.#isOurs = found === null
     if (await this.hasJournal()) return
     const names = (await namesIn(this.path)).filter((name) => !/^(journal|logs|lock|lock\..*)$/.test(name))

@@ -49,7 +49,7 @@ t.test('what would end in a hang or a stack trace is refused at once', async (t)
   }
   const folder = t.testdir({ file: 'no folder' })
   const { status, stderr } = await lethe(['run', quickstart, '--out', join(folder, 'file')])
-  t.equal(status, errorTable.RUN_EXISTS.exitCode)
+  t.equal(status, errorTable.STORAGE_WRITE.exitCode)
   t.match(stderr, 'is a file; expected a folder')
   const busy = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => busy.once('listening', resolve))
