@@ -108,8 +108,8 @@ export function registerConvolution(): void {
     return graph.node('ConvTranspose', [dy, weight], inputShape, { ...window(weight.shape, attributes), output_padding: rest })
   })
 
-  // One product over taps and shifts, [kw·C × pixels] · [pixels × kh·O]: 2 × as fast as nine skinny products, 3 × as a convolution with
-  // swapped axes (one thread, 32 channels, 28×28).
+  // One product over taps and shifts, [kw·C × pixels] · [pixels × kh·O]. Measured (one thread, 32 channels, 28×28): im2col with a product
+  // per sample 104 GFLOP/s, one over all samples 76, a convolution with swapped axes 45; this is the first with fewer copies.
   lower(convKernels.weightGradient, (graph, { x, dy }, attrs) => {
     const attributes = attrs as unknown as ConvAttributes & { weightShape: number[] }
     const [o, c, kh, kw] = attributes.weightShape
