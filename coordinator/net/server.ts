@@ -131,7 +131,11 @@ export async function listen(options: ServerOptions): Promise<WorkerServer> {
 
 async function start(server: Server, { host, port }: ServerOptions): Promise<string> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new LetheError('CONNECTION_PORT', { message: `cannot listen on ${host}:${port}`, cause })))
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      // Only a busy port is helped by another one.
+      const hint = cause.code === 'EADDRINUSE' ? undefined : '--host must be an address of this machine.'
+      reject(new LetheError('CONNECTION_PORT', { message: `cannot listen on ${host}:${port}`, received: cause.code, hint, cause }))
+    })
     server.listen(port, host, resolve)
   })
   const { port: chosen } = server.address() as AddressInfo

@@ -57,6 +57,9 @@ t.test('what would end in a hang or a stack trace is refused at once', async (t)
   const { port } = busy.address() as AddressInfo
   const taken = await lethe(['coordinator', quickstart, '--out', join(folder, 'run'), '--port', String(port)])
   t.equal(taken.status, errorTable.CONNECTION_PORT.exitCode, 'a busy port ends the command')
+  t.match(taken.stderr, 'EADDRINUSE')
+  const elsewhere = await lethe(['coordinator', quickstart, '--out', join(folder, 'run'), '--host', '300.1.1.1'])
+  t.match(elsewhere, { status: errorTable.CONNECTION_PORT.exitCode, stderr: /--host must be an address of this machine/ })
 })
 
 t.test('the job file', async (t) => {
