@@ -3,7 +3,7 @@ import { LetheError } from '../protocol/errors.ts'
 import { modelMetadata, readModelConfig, readModelFiles, writeModelFiles } from './checkpoint/diffusers.ts'
 import type { FloatTensor } from './checkpoint/safetensors.ts'
 import type { TensorMap } from './engine/engine.ts'
-import { assertUnconditional, parseUNet2DConfig, sampleSize, type UNet2DConfig } from './nn/config.ts'
+import { assertTrainable, parseUNet2DConfig, sampleSize, type UNet2DConfig } from './nn/config.ts'
 import { initialise, type ParameterSpec, size, unet2dParameters } from './nn/parameters.ts'
 import { unet2d } from './nn/unet2d.ts'
 import type { Predict } from './unlearning/losses.ts'
@@ -17,7 +17,7 @@ export class Model {
   readonly #metadata: Record<string, string> | undefined
 
   private constructor(config: UNet2DConfig, configBytes: Uint8Array, metadata: Record<string, string> | undefined) {
-    assertUnconditional(config)
+    assertTrainable(config)
     this.config = config
     this.specs = unet2dParameters(config)
     this.parameterCount = this.specs.reduce((sum, spec) => sum + size(spec), 0)

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { jobYaml, parseJob } from '../../protocol/jobfile.ts'
-import { decodeSafetensors, encodeSafetensors } from '../../worker/checkpoint/safetensors.ts'
+import { decodeSafetensors, encodeSafetensors, type NamedTensor } from '../../worker/checkpoint/safetensors.ts'
 import { checkpointFiles, tinyConfig } from '../support/tiny-job.ts'
 import { examplesPath, lethe, lethePath } from './command.ts'
 
@@ -32,46 +32,33 @@ function jobFolder(t: Test): string {
   return cwd
 }
 
-function withWeights(bytes: Uint8Array, change: (bytes: Uint8Array) => Uint8Array) {
-  return Buffer.from(change(Uint8Array.from(bytes)))
+/** Replaces the weights of a checkpoint folder. */
+function rewrite(folder: string, change: (bytes: Uint8Array) => Uint8Array): void {
+  const path = join(folder, weights)
+  writeFileSync(path, change(Uint8Array.from(readFileSync(path))))
 }
+
+const changeTensors = (change: (tensors: NamedTensor[]) => NamedTensor[]) => (folder: string) =>
+  rewrite(folder, (bytes) => {
+    const { tensors, metadata } = decodeSafetensors(bytes)
+    return encodeSafetensors(change([...tensors.values()]), metadata)
+  })
 
 const damages: Record<string, { status: number; code: string; damage(folder: string): void }> = {
   'truncated safetensors': {
     status: 31,
     code: 'CHECKPOINT_FORMAT',
-    damage: (folder) =>
-      writeFileSync(
-        join(folder, weights),
-        withWeights(readFileSync(join(folder, weights)), (bytes) => bytes.subarray(0, bytes.length - 100)),
-      ),
+    damage: (folder) => rewrite(folder, (bytes) => bytes.subarray(0, bytes.length - 100)),
   },
   'NaN weights': {
     status: 34,
     code: 'CHECKPOINT_NOT_FINITE',
-    damage: (folder) =>
-      writeFileSync(
-        join(folder, weights),
-        withWeights(readFileSync(join(folder, weights)), (bytes) => {
-          const { tensors, metadata } = decodeSafetensors(bytes)
-          const [first] = tensors.values()
-          first.data[0] = Number.NaN as never
-          return encodeSafetensors(tensors.values(), metadata)
-        }),
-      ),
+    damage: changeTensors((tensors) => {
+      tensors[0].data[0] = Number.NaN as never
+      return tensors
+    }),
   },
-  'a tensor too few': {
-    status: 33,
-    code: 'CHECKPOINT_TENSORS',
-    damage: (folder) =>
-      writeFileSync(
-        join(folder, weights),
-        withWeights(readFileSync(join(folder, weights)), (bytes) => {
-          const { tensors, metadata } = decodeSafetensors(bytes)
-          return encodeSafetensors([...tensors.values()].slice(1), metadata)
-        }),
-      ),
-  },
+  'a tensor too few': { status: 33, code: 'CHECKPOINT_TENSORS', damage: changeTensors((tensors) => tensors.slice(1)) },
   'a network of another kind': {
     status: 32,
     code: 'CHECKPOINT_CONFIG',

@@ -68,10 +68,10 @@ export function sampleSize(config: UNet2DConfig): { height: number; width: numbe
 }
 
 /**
- * Jobs train and measure unconditional networks from images to noise of the same shape.
+ * Jobs train and measure unconditional networks, from images to noise of the same shape, whose sizes halve evenly.
  * @throws LetheError CHECKPOINT_CONFIG for others.
  */
-export function assertUnconditional(config: UNet2DConfig): void {
+export function assertTrainable(config: UNet2DConfig): void {
   const refuse = (message: string, expected: string, received: string) => {
     throw new LetheError('CHECKPOINT_CONFIG', { message: `config.json: ${message}`, expected, received })
   }

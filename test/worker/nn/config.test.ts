@@ -1,13 +1,13 @@
 import t from 'tap'
 import { LetheError } from '../../../protocol/errors.ts'
-import { assertUnconditional, parseUNet2DConfig } from '../../../worker/nn/config.ts'
+import { assertTrainable, parseUNet2DConfig } from '../../../worker/nn/config.ts'
 import { goldenJson } from '../golden.ts'
 
 const good = goldenJson('unet2d/config.json') as Record<string, unknown>
 
 t.test('what diffusers wrote is read', async (t) => {
   const config = parseUNet2DConfig(good)
-  assertUnconditional(config)
+  assertTrainable(config)
   t.same(config.block_out_channels, [16, 32, 32])
 })
 
@@ -37,6 +37,6 @@ t.test('what would be computed otherwise is refused, with the key and what was f
 
 t.test('networks that jobs cannot use are refused before any work', async (t) => {
   for (const change of [{ num_class_embeds: 10 }, { out_channels: 3 }, { sample_size: 18 }]) {
-    t.throws(() => assertUnconditional(parseUNet2DConfig({ ...good, ...change })), { code: 'CHECKPOINT_CONFIG' }, JSON.stringify(change))
+    t.throws(() => assertTrainable(parseUNet2DConfig({ ...good, ...change })), { code: 'CHECKPOINT_CONFIG' }, JSON.stringify(change))
   }
 })
