@@ -13,7 +13,7 @@ export interface ConductOptions {
   coordinator: Omit<CoordinatorOptions, 'onEvent' | 'log'>
   json: boolean
   /** Called once the coordinator listens; the pool that it starts, if any, ends with the run. */
-  onListening(address: { url: string; token: string }, note: (text: string) => void): WorkerPool | undefined
+  onListening(address: { bus: string; token: string | null }, note: (text: string) => void): WorkerPool | undefined
 }
 
 /** Runs a coordinator to the end of its run: progress on stderr, the result on stdout. An interrupted run can be resumed. */
@@ -39,11 +39,11 @@ export async function conduct({ coordinator: options, json, onListening }: Condu
       await starting.then((late) => late.stop('interrupted')).catch(() => {})
       throw error
     })
-    const { result, url, token } = coordinator
+    const { result, bus, token } = coordinator
     result.catch(() => {})
     try {
       const stored = await Promise.race([result, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))])
-      if (!stored) pool = onListening({ url, token }, note)
+      if (!stored) pool = onListening({ bus, token }, note)
       const report = await Promise.race([result, interrupt.raised, ...(pool ? [pool.failed] : [])])
       over = true
       await pool?.stop()
@@ -62,6 +62,8 @@ export async function conduct({ coordinator: options, json, onListening }: Condu
 }
 
 function noteOf(event: CoordinatorEvent): string | undefined {
+  if (event.type === 'standby') return 'looking for whoever leads this run; taking over if nobody does'
+  if (event.type === 'leading') return event.epoch > 1 ? `leading now (epoch ${event.epoch})` : undefined
   if (event.type === 'notice') return event.message
   if (event.type === 'phase' && event.phase === 'prepare') return 'waiting for workers to be ready'
   if (event.type === 'workerJoined') return `${event.worker} joined (${countOf(event.workers)})`

@@ -3,8 +3,10 @@ import { Command, CommanderError } from 'commander'
 import { LetheError } from '../protocol/errors.ts'
 import { addCoordinatorCommand } from './coordinator.ts'
 import { addExplainCommand } from './explain.ts'
+import { addPlanCommand } from './plan.ts'
 import { addRunCommand } from './run.ts'
 import { paint } from './terminal.ts'
+import { addIdentityCommand, addTokenCommand } from './token.ts'
 import { addWorkerCommand } from './worker.ts'
 
 /** Runs one command line and sets the exit status; results go to stdout, everything else to stderr. */
@@ -34,6 +36,7 @@ Examples:
   npx lethe run examples/quickstart.yaml           forget one image, with two local workers
   npx lethe run job.yaml --workers 4 --set seed=7  the same result from any number of workers
   npx lethe explain job.yaml                       the whole job, defaults filled in
+  npx lethe plan job.yaml                          what more workers would gain
 
 Environment:
   LETHE_TOKEN   join token of \`lethe coordinator\` and \`lethe worker\`
@@ -46,6 +49,9 @@ Exit status: 0 done, 130 interrupted and resumable, else the number of the error
   addExplainCommand(lethe)
   addCoordinatorCommand(lethe)
   addWorkerCommand(lethe)
+  addPlanCommand(lethe)
+  addIdentityCommand(lethe)
+  addTokenCommand(lethe)
   return lethe
 }
 

@@ -82,12 +82,6 @@ export function wholeNumber(low: number, high: number): (text: string) => number
   }
 }
 
-export function socketUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url?.protocol !== 'ws:' && url?.protocol !== 'wss:') throw new InvalidArgumentError('It must be like ws://127.0.0.1:7777.')
-  return text
-}
-
 function reasonOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }

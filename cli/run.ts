@@ -1,20 +1,62 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import type { Command } from 'commander'
-import { addJobOptions, type JobOptions, readJob, runFolder, wholeNumber } from './options.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { CoordinatorOptions, ReducerChoice } from '../coordinator/main.ts'
+import { clusterPattern } from '../protocol/bus/subjects.ts'
+import { addJobOptions, type JobOptions, joinToken, readJob, runFolder, wholeNumber } from './options.ts'
+import { addSecurityOptions, busUrl, readSecurity, type SecurityOptions } from './security.ts'
 
-export interface RunOptions extends JobOptions {
+export interface RunOptions extends JobOptions, SecurityOptions {
   out?: string
   fresh?: boolean
   json?: boolean
+  bus?: string
+  cluster: string
+  reducer: ReducerChoice
+  auditEvery: number
+  workers: number
 }
 
 /** Options that `run` and `coordinator` share. */
 export function addRunOptions(command: Command): Command {
-  return addJobOptions(command)
+  const withRun = addJobOptions(command)
     .option('--out <dir>', 'run folder: checkpoints, report, journal and logs (default: runs/<name of the job>)')
     .option('--no-evaluate', 'measure nothing before and after; it is another job then')
     .option('--fresh', 'delete what the run folder holds and start over')
     .option('--json', 'print the report as one JSON object on stdout, and nothing else there')
+    .option('--bus <url>', 'NATS server that carries control messages and keeps the journal, such as tls://nats.example:4222', busUrl)
+    .option('--cluster <name>', 'name of this group of runs and workers on the NATS server', clusterName, 'default')
+    .addOption(
+      new Option('--reducer <where>', 'where gradients are added: in the coordinator, or each worker a slice; the result is the same')
+        .choices(['auto', 'central', 'sharded'])
+        .default('auto'),
+    )
+    .option('--audit-every <n>', 'every so many steps compute each gradient twice, by two workers; 0 for never', wholeNumber(0, 1e9), 0)
+  return addSecurityOptions(withRun, 'coordinator')
+}
+
+function clusterName(text: string): string {
+  if (!clusterPattern.test(text)) throw new InvalidArgumentError('It must be lower-case letters, digits and hyphens, at most 32.')
+  return text
+}
+
+/** What both commands make of their options. */
+export function coordinatorOptions(file: string, options: RunOptions): Omit<CoordinatorOptions, 'onEvent' | 'log'> {
+  const { job, written } = readJob(file, options)
+  const { issuer, tls, credentials, insecure } = readSecurity(options, 'coordinator')
+  return {
+    job,
+    written,
+    out: runFolder(options.out, job.name),
+    bus: options.bus === undefined ? undefined : { url: options.bus, cluster: options.cluster, credentials },
+    fresh: options.fresh,
+    expectedWorkers: options.workers,
+    reducer: options.reducer,
+    auditEvery: options.auditEvery,
+    issuer: issuer ?? undefined,
+    tls,
+    insecure,
+  }
 }
 
 export function addRunCommand(program: Command): void {
@@ -31,19 +73,19 @@ Examples:
 
 Ctrl-C leaves a run that the same command resumes; a second Ctrl-C ends at once.`,
     )
-    .action(async (file: string, options: RunOptions & { workers: number }) => {
-      const { job, written } = readJob(file, options)
-      const out = runFolder(options.out, job.name)
+    .action(async (file: string, options: RunOptions) => {
+      const coordinator = coordinatorOptions(file, options)
       const [{ conduct }, { localWorkerArgs, WorkerPool }] = await Promise.all([import('./conduct.ts'), import('./worker-pool.ts')])
       await conduct({
-        coordinator: { job, written, out, fresh: options.fresh, expectedWorkers: options.workers },
+        // Its own workers need no issued token.
+        coordinator: { ...coordinator, token: joinToken(undefined) ?? randomBytes(24).toString('base64url') },
         json: options.json ?? false,
-        onListening: ({ url, token }, onNotice) =>
+        onListening: ({ bus, token }, onNotice) =>
           new WorkerPool({
             workers: options.workers,
-            env: { LETHE_TOKEN: token },
-            args: localWorkerArgs(url),
-            logs: join(out, 'logs'),
+            env: { LETHE_TOKEN: token ?? '' },
+            args: localWorkerArgs(bus, options),
+            logs: join(coordinator.out, 'logs'),
             onNotice,
           }),
       })

@@ -6,6 +6,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { makeDirectory } from '../coordinator/storage/directory.ts'
 import { diskError } from '../coordinator/storage/files.ts'
 import { type ErrorCode, errorTable, LetheError } from '../protocol/errors.ts'
+import type { SecurityOptions } from './security.ts'
 
 const deathsWithoutProgress = 5
 const firstRestartDelayMs = 200
@@ -23,8 +24,16 @@ export interface WorkerPoolOptions {
   onNotice(message: string): void
 }
 
-export function localWorkerArgs(url: string): string[] {
-  return [fileURLToPath(new URL('lethe.js', import.meta.url)), 'worker', '--join', url]
+interface LocalWorkerOptions extends Pick<SecurityOptions, 'tlsCert' | 'tlsKey' | 'tlsCa' | 'busCredentials' | 'insecure'> {
+  cluster: string
+}
+
+/** The command line of a worker on this machine; it names files, never what is in them. */
+export function localWorkerArgs(bus: string, options: LocalWorkerOptions): string[] {
+  const { cluster, tlsCert, tlsKey, tlsCa, busCredentials, insecure } = options
+  const named = { cluster, 'tls-cert': tlsCert, 'tls-key': tlsKey, 'tls-ca': tlsCa, 'bus-credentials': busCredentials }
+  const given = Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
+  return [fileURLToPath(new URL('lethe.js', import.meta.url)), 'worker', '--bus', bus, ...given, ...(insecure ? ['--insecure'] : [])]
 }
 
 /**

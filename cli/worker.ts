@@ -1,25 +1,67 @@
 import type { Command } from 'commander'
 import { LetheError } from '../protocol/errors.ts'
+import { createIdentity } from '../protocol/identity.ts'
 import { openLog } from './log.ts'
-import { joinToken, socketUrl } from './options.ts'
+import { joinToken, wholeNumber } from './options.ts'
+import { addSecurityOptions, busUrl, readSecurity, type SecurityOptions } from './security.ts'
+
+interface WorkerCommandOptions extends SecurityOptions {
+  bus: string
+  cluster: string
+  tokenFile?: string
+  meshHost: string
+  meshPort: number
+  meshUrl?: string
+}
 
 export function addWorkerCommand(program: Command): void {
-  program
+  const command = program
     .command('worker')
-    .description('Join a coordinator and compute for it until the run is over. Data files must be reachable under the paths of the job.')
-    .requiredOption('--join <url>', 'address that the coordinator printed, such as ws://10.0.0.5:7777', socketUrl)
+    .description('Compute for whoever coordinates, until the run is over. Data files must be reachable under the paths of the job.')
+    .requiredOption('--bus <url>', 'address that the coordinator printed, such as wss://10.0.0.5:7777, or a NATS server', busUrl)
+    .option('--cluster <name>', 'name of the group of runs to work for, on a NATS server', 'default')
     .option('--token-file <file>', 'file that holds the join token (default: LETHE_TOKEN)')
+    .option('--mesh-host <address>', 'address to listen on for other workers, in runs that share the reduction', '127.0.0.1')
+    .option('--mesh-port <n>', 'port to listen on for them; 0 takes a free one', wholeNumber(0, 65535), 0)
+    .option('--mesh-url <url>', 'address under which they reach this worker, where it is another', busUrl)
+  addSecurityOptions(command, 'worker')
     .addHelpText(
       'after',
       `
 Examples:
-  LETHE_TOKEN=… npx lethe worker --join ws://127.0.0.1:7777
-  npx lethe worker --join ws://10.0.0.5:7777 --token-file /run/secrets/lethe`,
+  LETHE_TOKEN=… npx lethe worker --bus ws://127.0.0.1:7777
+  npx lethe worker --bus wss://10.0.0.5:7777 --tls-ca ca.pem --token-file /run/secrets/lethe
+  npx lethe worker --bus tls://nats.example:4222 --bus-credentials worker.creds --tls-ca ca.pem --token-file /run/secrets/lethe
+
+SIGTERM lets a worker finish what it has in hand, and leave; a second one ends it at once.`,
     )
-    .action(async (options: { join: string; tokenFile?: string }) => {
+    .action(async (options: WorkerCommandOptions) => {
       const token = joinToken(options.tokenFile)
       if (!token) throw new LetheError('CONNECTION_TOKEN', { message: 'no join token was given' })
+      const { identity, tls, credentials, insecure } = readSecurity(options, 'worker')
       const { runWorker } = await import('../worker/main.ts')
-      await runWorker({ url: options.join, token, log: openLog('worker', 'info') })
+      await runWorker({
+        bus: options.bus,
+        cluster: options.cluster,
+        token,
+        identity: identity ?? createIdentity(),
+        tls,
+        credentials,
+        insecure,
+        mesh: { host: options.meshHost, port: options.meshPort, url: options.meshUrl, tls },
+        log: openLog('worker', 'info'),
+        signal: leaveSignal(),
+      })
     })
+}
+
+/** Aborted by the first SIGTERM or SIGINT; the second one ends the process. */
+function leaveSignal(): AbortSignal {
+  const leaving = new AbortController()
+  const onSignal = () => {
+    if (leaving.signal.aborted) process.exit(130)
+    leaving.abort()
+  }
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  return leaving.signal
 }

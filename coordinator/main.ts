@@ -1,18 +1,25 @@
 import { randomBytes } from 'node:crypto'
-import { digestOf, filesDigest } from '../protocol/digest.ts'
+import { hostname } from 'node:os'
+import { Admission } from '../protocol/admission.ts'
+import type { Bus } from '../protocol/bus/bus.ts'
+import { openBus } from '../protocol/bus/open.ts'
+import { digestOf, filesDigest, sha256 } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
 import type { Job } from '../protocol/job.ts'
 import type { RunReport } from '../protocol/report.ts'
-import { emptyHistory, fold, type History, type Journal } from './journal/journal.ts'
-import { LmdbJournal } from './journal/lmdb.ts'
+import { assertSecure, assertSecureListener, type TlsFiles } from '../protocol/tls.ts'
+import { Broker } from './broker/broker.ts'
+import { Leader } from './leader.ts'
 import { listen } from './net/server.ts'
 import { type CoordinatorEvent, type Log, silentLog } from './run/events.ts'
-import { Run } from './run/run.ts'
 import { RunFolder } from './storage/folder.ts'
 import { lock } from './storage/lock.ts'
 import { readParent } from './storage/parent.ts'
+import { openLocalStore } from './store.ts'
 
 export type { CoordinatorEvent } from './run/events.ts'
+
+export type ReducerChoice = 'auto' | 'central' | 'sharded'
 
 export interface CoordinatorOptions {
   job: Job
@@ -23,120 +30,155 @@ export interface CoordinatorOptions {
   written?: Job
   /** The run folder. An unfinished run of the same job there is resumed, a finished one gives its result at once. */
   out: string
+  /** A NATS server; the coordinator serves its own bus where none is given. */
+  bus?: { url: string; cluster: string; credentials?: string }
+  /** Of the sockets that workers dial: everything where there is no NATS, tensors where there is. */
   host?: string
   /** 0 takes a free one. */
   port?: number
-  /** Random where none is given. */
+  /** ws(s)://host:port under which workers reach those sockets, where it is not the address that is listened on. */
+  advertise?: string
+  tls?: TlsFiles
+  insecure?: boolean
+  /** Join token that all workers share; a random one where none is given and `issuer` is not either. */
   token?: string
-  /** Replaces whatever run is in the folder. */
+  /** Public key whose join tokens count. */
+  issuer?: string
+  /** Replaces whatever run is in the folder, or on the bus. */
   fresh?: boolean
   /** Workers to wait for before the first step; from then on they may come and go. */
   expectedWorkers?: number
+  /** `auto` sums in the coordinator up to about 100 million parameters. */
+  reducer?: ReducerChoice
+  /** Every so many steps all gradients are computed twice, by different workers, and compared. */
+  auditEvery?: number
   onEvent?(event: CoordinatorEvent): void
   log?: Log
 }
 
 export interface Coordinator {
-  /** ws://host:port */
-  url: string
-  token: string
+  /** Where workers find the bus. */
+  bus: string
+  /** Null where only issued tokens count. */
+  token: string | null
   /** Rejects with a LetheError. */
   result: Promise<RunReport>
   /** Leaves a run that can be resumed; `result` rejects with INTERRUPTED. */
   stop(reason: string): Promise<void>
 }
 
+/** The bus that one coordinator serves has no other users. */
+const ownCluster = 'default'
+
 /**
- * Runs one job with whatever workers join.
- * @throws LetheError CHECKPOINT_MISSING, RUN_EXISTS, RUN_LOCKED, CONNECTION_PORT, STORAGE_FULL or STORAGE_WRITE before anything is computed.
+ * Runs one job with whatever workers join. On NATS several coordinators may be started for one job: one leads, the others stand by.
+ * @throws LetheError CHECKPOINT_MISSING, RUN_EXISTS, RUN_LOCKED, CONNECTION_PORT, CONNECTION_INSECURE, BUS_UNAVAILABLE, STORAGE_FULL or
+ * STORAGE_WRITE before anything is computed.
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const { job, written = job, fresh = false, expectedWorkers = 1, onEvent = () => {}, log = silentLog } = options
-  const token = options.token ?? randomBytes(24).toString('base64url')
+  const { job, written = job, fresh = false, onEvent = () => {}, log = silentLog, host = '127.0.0.1', tls } = options
+  const token = options.token ?? (options.issuer ? null : randomBytes(24).toString('base64url'))
+  checkOptions(options, host)
   const parent = await readParent(job)
   const identity = { jobDigest: digestOf(written), parentSha256: filesDigest(parent) }
+  const runId = sha256(Buffer.from(`${identity.jobDigest} ${identity.parentSha256}`))
   const folder = new RunFolder(options.out)
   await folder.check()
-  const unlock = await lock(folder.lock)
-  const store = await openStore(folder, job, identity, fresh).catch(async (error) => {
-    await unlock()
-    await folder.removeIfEmpty()
-    throw error
-  })
-  const { journal, history, isNew } = store
+  /** Undone in reverse order, at the end or where something fails before. */
+  const undo: (() => unknown)[] = [() => folder.removeIfEmpty(), await lock(folder.lock)]
   const close = async () => {
-    await journal.close()
-    if (isNew && isUntouched(history)) await folder.clear()
-    await unlock()
-    await folder.removeIfEmpty()
+    for (const step of undo.splice(0).reverse()) await step()
   }
-  if (history.finished) {
-    await close()
-    return { url: '', token, result: Promise.resolve(history.finished.report), stop: async () => {} }
-  }
-
-  const run = new Run({ job, written, ...identity, parent, folder, journal, history, expectedWorkers, log, onEvent })
-  const server = await listen({
-    host: options.host ?? '127.0.0.1',
-    port: options.port ?? 0,
-    token,
-    onControl: (socket) => run.roster.join(socket),
-    onBulk: (socket, memberKey) => run.roster.joinBulk(socket, memberKey),
-  }).catch(async (error) => {
-    run.result.catch(() => {})
-    run.fail(error)
-    await run.result.catch(() => {})
-    run.part()
+  try {
+    const store = options.bus ? null : await openLocalStore(folder, job, identity, fresh)
+    if (store) {
+      undo.push(async () => {
+        await store.journal.close()
+        if (store.isNew && store.history.commits.length === 0 && store.history.evaluated.before.size === 0) await folder.clear()
+      })
+      if (store.history.finished) {
+        await close()
+        return { bus: '', token, result: Promise.resolve(store.history.finished.report), stop: async () => {} }
+      }
+    }
+    const broker = options.bus ? null : new Broker({ folder: null })
+    if (broker) undo.push(() => broker.close())
+    const bus: Bus = broker
+      ? broker.local()
+      : await openBus(options.bus?.url ?? '', { tls, credentials: options.bus?.credentials, name: 'lethe coordinator' })
+    undo.push(() => bus.close())
+    const admission = new Admission({ issuer: options.issuer ?? null, secret: token, admitted: store?.history.admitted ?? [] })
+    let leader: Leader | null = null
+    const server = await listen({
+      host,
+      port: options.port ?? 0,
+      tls,
+      isToken: (text) => admission.isToken(text, Date.now()),
+      onBus: broker && ((socket) => broker.attach(socket, { role: 'worker' })),
+      isExpected: (memberKey) => leader?.run?.isExpected(memberKey) ?? false,
+      onBulk: (socket, memberKey, holdsSession) => {
+        if (!leader?.run?.joinBulk(socket, memberKey, holdsSession)) socket.close(1008, 'no such worker')
+      },
+    })
+    undo.push(() => server.close())
+    const own = options.advertise ?? server.url.replace(/^(wss?):\/\/(0\.0\.0\.0|\[::\])(?=:)/, `$1://${hostname()}`)
+    onEvent({ type: 'listening', url: own })
+    leader = new Leader({
+      job,
+      written,
+      identity,
+      runId,
+      parent,
+      folder,
+      fresh,
+      store,
+      bus,
+      cluster: options.bus?.cluster ?? ownCluster,
+      url: broker ? '' : own,
+      admission,
+      expectedWorkers: options.expectedWorkers ?? 1,
+      reducer: chooseReducer(options.reducer ?? 'auto', parent),
+      auditEvery: options.auditEvery ?? 0,
+      log,
+      onEvent,
+    })
+    const { result } = leader
+    const ending = leader
+    // After whoever waits for the result has heard of it: workers that end now are not workers that died.
+    const parted = result
+      .catch(() => {})
+      .then(() => new Promise(setImmediate))
+      .then(() => ending.part())
+      .finally(close)
+    const stop = async (reason: string) => {
+      ending.fail(new LetheError('INTERRUPTED', { message: reason }))
+      await parted
+    }
+    ending.start()
+    return { bus: options.bus?.url ?? own, token, result, stop }
+  } catch (error) {
     await close()
     throw error
-  })
-  onEvent({ type: 'listening', url: server.url })
-
-  const result = run.result.finally(close)
-  // After whoever waits for the result has heard of it: workers that end now are not workers that died.
-  const parted = result
-    .catch(() => {})
-    .then(() => new Promise(setImmediate))
-    .then(() => {
-      run.part()
-      return server.close()
-    })
-  const stop = async (reason: string) => {
-    run.fail(new LetheError('INTERRUPTED', { message: reason }))
-    await parted
   }
-  return { url: server.url, token, result, stop }
 }
 
-const isUntouched = ({ commits, evaluated }: History) => commits.length === 0 && evaluated.before.size === 0 && evaluated.after.size === 0
+function checkOptions({ job, bus, auditEvery = 0, tls, insecure = false }: CoordinatorOptions, host: string): void {
+  assertSecureListener(host, { tls, insecure })
+  if (bus) assertSecure(bus.url, { insecure })
+  if (auditEvery > 0 && job.kind !== 'evaluate' && job.training.wire === 'bf16')
+    throw new LetheError('USAGE', {
+      message: 'sums that travel as bf16 cannot be compared bit by bit',
+      expected: 'training.wire: f32, or no --audit-every',
+      hint: 'Rounding keeps an error at each worker, so two of them send different bits.',
+    })
+}
 
-/** Opens the journal that is in the folder, or starts one. */
-async function openStore(
-  folder: RunFolder,
-  job: Job,
-  identity: { jobDigest: string; parentSha256: string },
-  fresh: boolean,
-): Promise<{ journal: Journal; history: History; isNew: boolean }> {
-  if (fresh && (await folder.hasJournal())) await folder.clear()
-  const isNew = !(await folder.hasJournal())
-  const journal = new LmdbJournal(folder.journal)
-  try {
-    const history = journal.read().reduce(fold, emptyHistory())
-    const { opened } = history
-    if (opened && (opened.jobDigest !== identity.jobDigest || opened.parentSha256 !== identity.parentSha256)) {
-      const what = opened.jobDigest === identity.jobDigest ? 'a run of this job from another checkpoint' : 'a run of another job'
-      throw new LetheError('RUN_EXISTS', { message: `${folder.path} holds ${what}` })
-    }
-    if (!opened) {
-      await folder.writeJob(job)
-      const event = { type: 'opened', ...identity } as const
-      await journal.append(event)
-      fold(history, event)
-    }
-    return { journal, history, isNew }
-  } catch (error) {
-    await journal.close()
-    if (isNew) await folder.clear()
-    throw error
-  }
+const bytesPerParameter = 4
+const mostCentralParameters = 100e6
+
+/** Where the parent is a configuration alone, its network is taken to be small. */
+function chooseReducer(choice: ReducerChoice, parent: readonly { bytes: Uint8Array }[]): 'central' | 'sharded' {
+  if (choice !== 'auto') return choice
+  const bytes = parent.reduce((sum, file) => sum + file.bytes.byteLength, 0)
+  return bytes / bytesPerParameter > mostCentralParameters ? 'sharded' : 'central'
 }

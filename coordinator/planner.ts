@@ -18,20 +18,21 @@ const alignmentSlack = 0.05
 const alignment = (cut: number) => (cut === 0 ? Number.POSITIVE_INFINITY : cut & -cut)
 
 /**
- * Cuts micro-batches 0..count-1 into contiguous ranges, one for each member in the given order, proportional to the measured speeds
- * and on subtree borders where that costs little. Ranges may be empty. The result of a step does not depend on the plan.
+ * Cuts micro-batches [from, to) into contiguous ranges, one for each member in the given order, proportional to the measured speeds and
+ * on subtree borders where that costs little. Ranges may be empty. The result of a step does not depend on the plan.
  */
-export function plan(members: readonly PlanMember[], count: number): Range[] {
+export function plan(members: readonly PlanMember[], to: number, from = 0): Range[] {
+  const count = to - from
   const measured = members.map(({ speed }) => speed).filter((speed): speed is number => speed !== null && speed > 0)
   const typical = measured.length > 0 ? measured.reduce((sum, speed) => sum + speed, 0) / measured.length : 1
   const speeds = members.map(({ speed }) => (speed !== null && speed > 0 ? speed : typical))
   const total = speeds.reduce((sum, speed) => sum + speed, 0)
 
   let done = 0
-  let start = 0
+  let start = from
   return members.map(({ worker }, i) => {
     done += speeds[i]
-    const end = i === members.length - 1 ? count : bestCut((count * done) / total, count / members.length, start, count)
+    const end = i === members.length - 1 ? to : bestCut(from + (count * done) / total, count / members.length, start, to)
     const range = { worker, start, end }
     start = end
     return range

@@ -97,6 +97,27 @@ export const errorTable = {
     hint: 'Another process may use the port; choose another with --port.',
   },
 
+  BUS_UNAVAILABLE: {
+    exitCode: 45,
+    title: 'The bus cannot be reached, or nobody answers on it',
+    hint: 'Check the address of --bus, and that the server runs.',
+  },
+  BUS_PAYLOAD: {
+    exitCode: 46,
+    title: 'A message is too large for the bus',
+    hint: 'Tensors and checkpoints never travel on it; report this.',
+  },
+  CONNECTION_IDENTITY: {
+    exitCode: 47,
+    title: 'The worker did not prove who it is',
+    hint: 'Give it a fresh join token; `npx lethe token` makes one.',
+  },
+  CONNECTION_INSECURE: {
+    exitCode: 48,
+    title: 'The connection would not be encrypted',
+    hint: 'Use TLS (wss://, tls://), or pass --insecure where the network is trusted.',
+  },
+
   COMPUTE_NOT_FINITE: {
     exitCode: 50,
     title: 'The loss or the gradient is no longer finite',
@@ -115,6 +136,11 @@ export const errorTable = {
   RUN_EXISTS: { exitCode: 70, title: 'The run folder holds another job', hint: 'Choose another --out, or pass --fresh to replace it.' },
   RUN_LOCKED: { exitCode: 71, title: 'Another coordinator works on this run', hint: 'Stop it first.' },
   RUN_NO_WORKERS: { exitCode: 72, title: 'No worker is left and none can be started', hint: "See the workers' log in the run folder." },
+  RUN_DEPOSED: {
+    exitCode: 73,
+    title: 'Another coordinator has taken over this run',
+    hint: 'Nothing is lost: the run goes on there. The same command again waits as its standby.',
+  },
   INTERRUPTED: { exitCode: 130, title: 'Interrupted', hint: 'Run the same command again to resume.' },
   INTERNAL: { exitCode: 1, title: 'Lethe has a bug', hint: 'Please report this with the text above.' },
 } as const satisfies Record<string, { exitCode: number; title: string; hint: string }>

@@ -69,6 +69,11 @@ const training = {
   clipNorm: z.number().positive().default(1),
   /** Steps between two checkpoints that a run can resume from; the last step always has one. */
   checkpointEvery: z.int().positive().max(maxSteps).default(50),
+  /**
+   * How gradients travel. `bf16` halves the bytes; senders add what rounding loses to what they send next, and the result depends on the
+   * number of workers.
+   */
+  wire: z.enum(['f32', 'bf16']).default('f32'),
 }
 
 const ema = z.strictObject({

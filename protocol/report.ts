@@ -47,6 +47,18 @@ const stepRecord = z.object({
   updateNorm: z.number(),
 })
 
+/** A worker that computed something else than the others, and was sent away. */
+export const workerFault = z.object({
+  worker: z.string(),
+  host: z.string(),
+  /** Of its key. */
+  fingerprint: z.string(),
+  /** Where its parameters, or its gradient, differed. */
+  step: count,
+  message: z.string(),
+})
+export type WorkerFault = z.output<typeof workerFault>
+
 export const runReport = z.object({
   name: z.string(),
   kind: z.enum(['train', 'unlearn', 'evaluate']),
@@ -62,6 +74,11 @@ export const runReport = z.object({
   /** Before is null for `train` and `evaluate`; both are null where nothing was measured. */
   forget: z.object({ before: forgetMeasure.nullable(), after: forgetMeasure.nullable() }),
   keep: z.object({ before: keepMeasure.nullable(), after: keepMeasure.nullable() }),
+
+  /** Who was found to compute wrongly; what they did is not in the result. */
+  faults: z.array(workerFault),
+  /** How gradients were added: where, and as what they travelled. With `bf16` the result depends on the number of workers. */
+  reduction: z.object({ reducer: z.enum(['central', 'sharded']), wire: z.enum(['f32', 'bf16']) }).nullable(),
 
   seed: count,
   engine: z.string(),

@@ -88,6 +88,11 @@ export class TreeSum<T> {
     this.#levels[level].set(index, sum)
   }
 
+  /** Is any of these leaves there already? */
+  covers(start: number, end: number): boolean {
+    return this.#covered.subarray(start, end).includes(1)
+  }
+
   /** The whole sum, once every leaf is there. */
   root(): T | undefined {
     return this.#levels[this.#top].get(0)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { sessionSummarySchema } from '../../protocol/messages.ts'
-import { runReport } from '../../protocol/report.ts'
+import { runReport, type WorkerFault, workerFault } from '../../protocol/report.ts'
 import { dataDigest, type EvaluationPhase, type Resumed } from '../run/state.ts'
 
 /*
@@ -13,6 +13,10 @@ const figures = z.record(z.string(), z.number())
 
 export const journalEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('opened'), jobDigest: digest, parentSha256: digest }),
+  /** A coordinator leads from here on; what an earlier one still appends is refused. */
+  z.strictObject({ type: z.literal('led'), epoch: count, coordinator: z.string() }),
+  /** A worker joined for the first time: it may come back when its token has expired. */
+  z.strictObject({ type: z.literal('admitted'), fingerprint: digest, host: z.string() }),
   z.strictObject({ type: z.literal('session'), summary: sessionSummarySchema }),
   z.strictObject({
     type: z.literal('committed'),
@@ -25,6 +29,10 @@ export const journalEvent = z.discriminatedUnion('type', [
     /** Since the commit before, or the start of training. */
     stepMs: z.number().min(0),
   }),
+  /** Commits after this version are repeated, and may differ: rounding on the wire keeps errors that die with their process. */
+  z.strictObject({ type: z.literal('rewound'), version: count }),
+  /** A worker that computed something else than the others. */
+  z.strictObject({ type: z.literal('excluded'), ...workerFault.shape }),
   z.strictObject({ type: z.literal('checkpoint'), version: count, digest, sha256: digest, stateSha256: digest }),
   z.strictObject({
     type: z.literal('evaluated'),
@@ -58,6 +66,9 @@ export interface History {
   commits: EventOf<'committed'>[]
   checkpoint: EventOf<'checkpoint'> | null
   evaluated: Record<EvaluationPhase, Map<number, EventOf<'evaluated'>>>
+  /** Fingerprints. */
+  admitted: Set<string>
+  faults: WorkerFault[]
   spentMs: Record<string, number>
   finished: EventOf<'finished'> | null
 }
@@ -68,6 +79,8 @@ export const emptyHistory = (): History => ({
   commits: [],
   checkpoint: null,
   evaluated: { before: new Map(), after: new Map() },
+  admitted: new Set(),
+  faults: [],
   spentMs: {},
   finished: null,
 })
@@ -78,6 +91,19 @@ export function fold(history: History, event: JournalEvent): History {
     case 'opened':
       history.opened = event
       break
+    case 'led':
+      break
+    case 'admitted':
+      history.admitted.add(event.fingerprint)
+      break
+    case 'rewound':
+      history.commits.length = Math.min(history.commits.length, event.version)
+      break
+    case 'excluded': {
+      const { type: _, ...fault } = event
+      history.faults.push(fault)
+      break
+    }
     case 'session':
       history.summary = event.summary
       break

@@ -3,6 +3,8 @@ import { silenceMs } from '../../protocol/socket.ts'
 /** A living worker whose arithmetic stands still for so long, with work in hand, is given up; one that is slow gets longer. */
 const stallMs = 300_000
 const stallMicroBatches = 20
+/** After the bus was away, beats need a moment to come through again. */
+const pardonMs = 3000
 
 /** `speed` is measured, in micro-batches per millisecond, or null. Measuring units and loading states take time of their own: never less. */
 export function patienceOf(speed: number | null): number {
@@ -29,11 +31,17 @@ export class Liveness {
     this.#tickMs = tickMs
   }
 
-  beat(mark: Watermark): void {
-    this.#silentMs = 0
+  beat(mark: Watermark | null): void {
+    this.#silentMs = Math.min(0, this.#silentMs)
+    if (mark === null) return
     const last = this.#last
     if (last === null || last.step !== mark.step || last.microBatches !== mark.microBatches || last.bytes !== mark.bytes) this.#stillMs = 0
     this.#last = { ...mark }
+  }
+
+  /** The bus was away: silence says nothing for a while. */
+  pardon(): void {
+    this.#silentMs = -pardonMs
   }
 
   /** `patienceMs` is null while the worker has nothing to do. @returns why it counts as dead, or null. */

@@ -1,31 +1,28 @@
-import { timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
-import {
-  bulkMessageBytes,
-  bulkPath,
-  controlMessageBytes,
-  controlPath,
-  memberHeader,
-  protocolVersion,
-  versionHeader,
-} from '../../protocol/socket.ts'
+import { maxMessageBytes } from '../../protocol/frame.ts'
+import { bulkMessageBytes, bulkPath, busPath, heldHeader, memberHeader, protocolVersion, versionHeader } from '../../protocol/socket.ts'
+import { hasCertificate, serverTls, type TlsFiles } from '../../protocol/tls.ts'
 
 export interface ServerOptions {
   host: string
   port: number
-  token: string
-  onControl(socket: WebSocket): void
-  /** @returns false where no worker has this key or it already has its bulk socket. */
-  onBulk(socket: WebSocket, memberKey: string): boolean
+  tls: TlsFiles | undefined
+  /** Could whoever has this token be a worker? */
+  isToken(text: string): boolean
+  /** Serves the embedded bus; null where the bus is elsewhere. */
+  onBus: ((socket: WebSocket) => void) | null
+  /** Is a worker with this key expected to open its bulk socket? */
+  isExpected(memberKey: string): boolean
+  onBulk(socket: WebSocket, memberKey: string, holdsSession: boolean): void
 }
 
 export interface WorkerServer {
-  /** ws://host:port */
+  /** ws(s)://host:port */
   url: string
   close(): Promise<void>
 }
@@ -40,14 +37,17 @@ interface Refusal {
 
 const reasons: Record<number, string> = { 401: 'Unauthorized', 404: 'Not Found', 426: 'Upgrade Required' }
 
-/** Digests first: equal lengths, so that the comparison takes the same time for every wrong token. */
-function isToken(given: string, token: string): boolean {
-  return timingSafeEqual(Buffer.from(sha256(Buffer.from(given))), Buffer.from(sha256(Buffer.from(token))))
+const headerOf = (request: IncomingMessage, name: string) => String(request.headers[name] ?? '')
+
+/** A bulk socket is opened by the key of its membership; the token of whoever joined may have expired since. */
+function mayEnter(request: IncomingMessage, { isToken, isExpected }: ServerOptions): boolean {
+  if (request.url === bulkPath) return isExpected(headerOf(request, memberHeader))
+  const given = /^Bearer (.+)$/.exec(headerOf(request, 'authorization'))?.[1]
+  return given !== undefined && isToken(given)
 }
 
-function refusal(request: IncomingMessage, token: string): Refusal | null {
-  const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1]
-  if (given === undefined || !isToken(given, token))
+function refusal(request: IncomingMessage, options: ServerOptions): Refusal | null {
+  if (!mayEnter(request, options))
     return { status: 401, error: new LetheError('CONNECTION_TOKEN', { message: 'the coordinator does not know this token' }) }
   const version = request.headers[versionHeader]
   if (version !== String(protocolVersion)) {
@@ -55,7 +55,7 @@ function refusal(request: IncomingMessage, token: string): Refusal | null {
     const received = typeof version === 'string' && /^[0-9]{1,6}$/.test(version) ? version : 'no version'
     return { status: 426, error: new LetheError('CONNECTION_VERSION', { message, expected: String(protocolVersion), received }) }
   }
-  if (request.url !== controlPath && request.url !== bulkPath)
+  if (request.url !== bulkPath && (request.url !== busPath || options.onBus === null))
     return { status: 404, error: new LetheError('CONNECTION_REFUSED', { message: 'the coordinator has no such path' }) }
   return null
 }
@@ -83,29 +83,31 @@ function ignoreErrors(socket: WebSocket): void {
 
 /** Accepts workers. Whoever has no token or speaks another version is refused in the upgrade; sizes are limited before parsing. */
 export async function listen(options: ServerOptions): Promise<WorkerServer> {
-  const server = createServer((_request, response) => {
+  const { tls } = options
+  const greet = (_request: unknown, response: ServerResponse) => {
     response
       .writeHead(426, { 'content-type': 'text/plain', connection: 'close' })
       .end('This is a Lethe coordinator: workers join by WebSocket.\n')
-  })
-  const control = new WebSocketServer({ noServer: true, maxPayload: controlMessageBytes, perMessageDeflate: false })
+  }
+  const server = hasCertificate(tls) ? createTlsServer(serverTls(tls), greet) : createServer(greet)
+  const bus = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false })
   const bulk = new WebSocketServer({ noServer: true, maxPayload: bulkMessageBytes, perMessageDeflate: false })
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
-    const refused = refusal(request, options.token)
+    const refused = refusal(request, options)
     if (refused) return refuse(socket, refused)
-    if (request.url === controlPath)
-      return control.handleUpgrade(request, socket, head, (one) => {
+    if (request.url === busPath)
+      return bus.handleUpgrade(request, socket, head, (one) => {
         ignoreErrors(one)
-        options.onControl(one)
+        options.onBus?.(one)
       })
     bulk.handleUpgrade(request, socket, head, (one) => {
       ignoreErrors(one)
-      if (!options.onBulk(one, String(request.headers[memberHeader] ?? ''))) one.close(1008, 'no such worker')
+      options.onBulk(one, headerOf(request, memberHeader), headerOf(request, heldHeader) === 'yes')
     })
   })
-  for (const one of [control, bulk]) one.on('wsClientError', (_error, socket) => socket.destroy())
+  for (const one of [bus, bulk]) one.on('wsClientError', (_error, socket) => socket.destroy())
   server.on('clientError', (_error, socket) => socket.destroy())
 
   const sockets = new Set<Socket>()
@@ -129,7 +131,7 @@ export async function listen(options: ServerOptions): Promise<WorkerServer> {
   }
 }
 
-async function start(server: Server, { host, port }: ServerOptions): Promise<string> {
+async function start(server: Server, { host, port, tls }: ServerOptions): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       // Only a busy port is helped by another one.
@@ -139,5 +141,5 @@ async function start(server: Server, { host, port }: ServerOptions): Promise<str
     server.listen(port, host, resolve)
   })
   const { port: chosen } = server.address() as AddressInfo
-  return `ws://${host.includes(':') ? `[${host}]` : host}:${chosen}`
+  return `${hasCertificate(tls) ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${chosen}`
 }

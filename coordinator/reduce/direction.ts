@@ -1,39 +1,32 @@
 import { setImmediate as breathe } from 'node:timers/promises'
+import { blockProducts, chunksOf, combineInPlace, sumProducts } from '../../protocol/blocks.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { Method, Scalars } from '../../protocol/method.ts'
-import { addInPlace, dot } from '../../protocol/tree.ts'
-
-/** Elements handled without giving the event loop a turn. Part of the result: inner products are sums over slices of this length. */
-const sliceElements = 2 ** 20
+import { addInPlace } from '../../protocol/tree.ts'
 
 /** PyTorch's guard in `clip_grad_norm_`. */
 const clipEpsilon = 1e-6
 
-async function* slices(length: number): AsyncGenerator<[start: number, end: number]> {
-  for (let start = 0; start < length; start += sliceElements) {
+/** Chunks of a vector, with a turn of the event loop between two. */
+async function* chunks(length: number): AsyncGenerator<[start: number, end: number]> {
+  for (const { start, end } of chunksOf(0, length)) {
     if (start > 0) await breathe()
-    yield [start, Math.min(start + sliceElements, length)]
+    yield [start, end]
   }
 }
 
-/** left += right, slice by slice. */
+/** left += right, chunk by chunk. */
 export async function addSlices(left: Float32Array, right: Float32Array): Promise<void> {
-  for await (const [start, end] of slices(left.length)) addInPlace(left.subarray(start, end), right.subarray(start, end))
+  for await (const [start, end] of chunks(left.length)) addInPlace(left.subarray(start, end), right.subarray(start, end))
 }
 
-/** Inner products of every pair of channels, in float64: `scalars.keep.forget` is ⟨g_keep, g_forget⟩. */
+/** Inner products of every pair of channels, in float64, summed block after block: `scalars.keep.forget` is ⟨g_keep, g_forget⟩. */
 export async function scalarsOf(gradients: ReadonlyMap<string, Float32Array>): Promise<Scalars<string>> {
-  const channels = [...gradients.keys()]
-  const scalars: Scalars<string> = Object.fromEntries(channels.map((channel) => [channel, {}]))
-  for (const [i, one] of channels.entries())
-    for (const other of channels.slice(i)) {
-      const [a, b] = [gradients.get(one) as Float32Array, gradients.get(other) as Float32Array]
-      let sum = 0
-      for await (const [start, end] of slices(a.length)) sum += dot(a.subarray(start, end), b.subarray(start, end))
-      scalars[one][other] = sum
-      scalars[other][one] = sum
-    }
-  return scalars
+  const vectors = [...gradients.values()]
+  const products: number[] = []
+  for await (const [start, end] of chunks(vectors[0].length))
+    products.push(...blockProducts(vectors.map((vector) => vector.subarray(start, end))))
+  return sumProducts(products, [...gradients.keys()])
 }
 
 /** ‖Σ c·g‖ from the scalars alone; rounding may take a square slightly below zero. */
@@ -65,13 +58,12 @@ export function clippedCoefficients(
 
 /** Σ coefficient · gradient over channels in order, float64 for each element, rounded once. Writes over the first gradient. */
 export async function combine(gradients: ReadonlyMap<string, Float32Array>, coefficients: Record<string, number>): Promise<Float32Array> {
-  const [[firstChannel, first], ...others] = [...gradients]
-  const factor = coefficients[firstChannel]
-  for await (const [start, end] of slices(first.length))
-    for (let i = start; i < end; i++) {
-      let sum = factor * first[i]
-      for (const [channel, gradient] of others) sum += coefficients[channel] * gradient[i]
-      first[i] = sum
-    }
-  return first
+  const vectors = [...gradients.values()]
+  const factors = [...gradients.keys()].map((channel) => coefficients[channel])
+  for await (const [start, end] of chunks(vectors[0].length))
+    combineInPlace(
+      vectors.map((vector) => vector.subarray(start, end)),
+      factors,
+    )
+  return vectors[0]
 }

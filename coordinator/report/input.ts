@@ -1,7 +1,7 @@
 import type { EvaluationResult, EvaluationUnit } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { Picture } from '../../protocol/picture.ts'
-import type { StepRecord } from '../../protocol/report.ts'
+import type { RunReport, StepRecord, WorkerFault } from '../../protocol/report.ts'
 
 export type Phase = 'before' | 'after'
 
@@ -24,6 +24,8 @@ export interface ReportInput {
   steps: number
   stepsPerSecond: number | null
   history: readonly StepRecord[]
+  faults: readonly WorkerFault[]
+  reduction: RunReport['reduction']
   wallMs: Readonly<Record<string, number>>
   versions: Readonly<Record<string, string>>
   /** The forgotten image; null where the job names none, or one too large to show: then no picture of an evaluation is shown. */

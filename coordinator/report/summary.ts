@@ -23,6 +23,8 @@ export function reportOf(input: ReportInput): RunReport {
     stepsPerSecond: input.stepsPerSecond,
     checkpoint: { ...input.checkpoint },
     ...summarize(job, input.evaluation),
+    faults: [...input.faults],
+    reduction: input.reduction,
     seed: job.seed,
     engine: input.engine,
     parameterCount: input.parameterCount,

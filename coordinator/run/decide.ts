@@ -1,79 +1,128 @@
-import type { LetheError } from '../../protocol/errors.ts'
-import { admit, agree, depart, measure, sendState, sourceStates } from './members.ts'
-import { advancePhase, advanceSteps, handOutUnits } from './progress.ts'
+import { LetheError } from '../../protocol/errors.ts'
+import { closeTrial, openTrial, report, vote } from './agreement.ts'
+import { admit, depart, excuse, sendState, sourceStates } from './members.ts'
+import { deliver, helpStragglers } from './parts.ts'
+import { advancePhase, awaitGathering, handOutUnits } from './progress.ts'
 import type { Decision, RunCommand, RunEvent, RunState } from './state.ts'
+import { advanceSteps, settle } from './steps.ts'
 
 /**
- * The whole run as a pure function: no input or output, no clock, no randomness. Events may come late, twice or in any order between
- * workers; a step is committed once, and the run never waits for a worker that has left.
+ * The whole run as a function of its state and what happens: no input or output, no clock, no randomness. `state` is taken over and
+ * changed; that an event costs no copy of it is what makes a thousand workers possible. Events may come late, twice or in any order
+ * between workers; a step is committed once, and the run never waits for a worker that has left.
  */
-export function decide(before: RunState, event: RunEvent, now: number): Decision {
-  if (before.phase === 'done' || before.phase === 'failed') return { state: before, commands: [], reason: 'the run is over' }
-  const state = structuredClone(before)
+export function decide(state: RunState, event: RunEvent, now: number): Decision {
+  if (state.phase === 'done' || state.phase === 'failed') return { commands: [], reason: 'the run is over' }
   const commands: RunCommand[] = []
   try {
-    absorb(state, event, commands)
-    const reason = advance(state, now, commands)
-    return { state, commands, reason }
+    const isNews = absorb(state, event, now, commands)
+    return { commands, reason: isNews ? advance(state, now, commands) : null }
   } catch (error) {
-    const { code, message } = error as LetheError
-    if (code === undefined) throw error
+    if (!(error instanceof LetheError)) throw error
+    const { code, message } = error
     state.phase = 'failed'
     commands.push({ type: 'fail', code, message })
-    return { state, commands, reason: message }
+    return { commands, reason: message }
   }
 }
 
-function absorb(state: RunState, event: RunEvent, commands: RunCommand[]): void {
+/** Returns false where nothing can follow from the event: the many reports of one step cost little each, but for the last one. */
+function absorb(state: RunState, event: RunEvent, now: number, commands: RunCommand[]): boolean {
   switch (event.type) {
     case 'opened':
       admit(state, event, commands)
-      return
+      return true
     case 'left':
-      depart(state, event.worker)
-      return
-    case 'at':
-      agree(state, event)
-      return
+      depart(state, event.worker, now, commands)
+      return true
+    case 'leaving': {
+      const member = state.members.get(event.worker)
+      if (member) member.isLeaving = true
+      return true
+    }
+    case 'at': {
+      const wasLoading = state.members.get(event.worker)?.version === null
+      report(state, event, now, commands)
+      return wasLoading || state.awaited.size === 0
+    }
+    case 'delivered':
+      deliver(state, event)
+      return false
     case 'reduced':
-      if (state.plan?.epoch !== event.epoch || state.plan.step !== event.step) return
-      measure(state, event.computeMs)
+      if (state.plan?.epoch !== event.epoch || state.plan.step !== event.step) return false
       state.reduced = { epoch: event.epoch, step: event.step, losses: event.losses, norms: event.norms, updateNorm: event.updateNorm }
-      return
+      return true
+    case 'gathered':
+      return gather(state, event)
+    case 'disputed':
+      openTrial(state, event, commands)
+      return true
+    case 'voted':
+      vote(state, event)
+      return state.trial?.missing.size === 0
     case 'committed':
       state.journaled = Math.max(state.journaled, event.version)
-      return
+      if (event.version === state.version) state.committed = event.version
+      return true
     case 'exported':
-      if (state.export?.ticket !== event.ticket) return
-      agree(state, event)
-      if (state.export.checkpoint) {
-        state.cut = event.version
-        commands.push({ type: 'save', ticket: event.ticket, version: event.version, last: event.version === state.settings.steps })
-      }
-      for (const member of state.members.filter(({ follows }) => !follows)) sendState(member, event.version, event.ticket, commands)
-      state.export = null
-      return
+      exported(state, event, now, commands)
+      return true
     case 'saved':
       state.durable = Math.max(state.durable, event.version)
       state.cut = Math.max(state.cut, state.durable)
-      for (const version of Object.keys(state.digests)) if (Number(version) < state.durable) delete state.digests[Number(version)]
-      return
+      for (const version of [...state.digests.keys()]) if (version < state.durable) state.digests.delete(version)
+      return true
     case 'evaluated': {
-      const member = state.members.find(({ worker }) => worker === event.worker)
+      const member = state.members.get(event.worker)
       if (member?.unit === event.unit) member.unit = null
       state.pending[event.phase] = state.pending[event.phase].filter((unit) => unit !== event.unit)
-      return
+      return true
     }
     case 'tick':
-      return
+      helpStragglers(state, now, commands)
+      return true
   }
 }
 
+/** Everyone must have the same direction before anyone applies it; where they differ, the step is computed again. */
+function gather(state: RunState, { worker, epoch, digest }: Extract<RunEvent, { type: 'gathered' }>): boolean {
+  const { gathering } = state
+  if (gathering?.epoch !== epoch || !gathering.missing.delete(worker)) return false
+  gathering.digest ??= digest
+  if (gathering.digest !== digest) {
+    state.gathering = null
+    state.reduced = null
+    state.plan = null
+    return true
+  }
+  return gathering.missing.size === 0
+}
+
+function exported(state: RunState, event: Extract<RunEvent, { type: 'exported' }>, now: number, commands: RunCommand[]): void {
+  if (state.export?.ticket !== event.ticket) return
+  const { checkpoint } = state.export
+  state.export = null
+  report(state, event, now, commands)
+  // Its parameters are not what was agreed: another one is asked.
+  if (!state.members.has(event.worker)) return
+  if (checkpoint) {
+    state.cut = event.version
+    commands.push({ type: 'save', ticket: event.ticket, version: event.version, last: event.version === state.settings.steps })
+  }
+  for (const member of state.members.values())
+    if (!member.follows && !member.isLeaving) sendState(member, event.version, event.ticket, commands)
+}
+
 function advance(state: RunState, now: number, commands: RunCommand[]): string {
+  const gathering = awaitGathering(state, now, commands)
+  if (gathering !== null) return gathering
   sourceStates(state, commands)
-  const waiting = advancePhase(state, now, commands)
+  closeTrial(state, now, commands)
+  settle(state, now, commands)
+  excuse(state, now, commands)
+  const waiting = advancePhase(state, commands)
   if (waiting !== null) return waiting
-  if (state.phase === 'train') return advanceSteps(state, commands)
+  if (state.phase === 'train') return advanceSteps(state, now, commands)
   if (state.phase === 'before' || state.phase === 'after') return handOutUnits(state, state.phase, commands)
   return 'the run is over'
 }

@@ -1,6 +1,9 @@
 /** What a run tells whoever started it. */
 export type CoordinatorEvent =
   | { type: 'listening'; url: string }
+  /** Another coordinator leads the run; this one takes over when it dies. */
+  | { type: 'standby' }
+  | { type: 'leading'; epoch: number }
   | { type: 'workerJoined' | 'workerLeft'; worker: string; reason: string; workers: number }
   | { type: 'phase'; phase: 'prepare' | 'before' | 'train' | 'after' | 'report'; total: number }
   /** Steps while training, samples while measuring. */

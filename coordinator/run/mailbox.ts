@@ -42,6 +42,7 @@ export class Mailbox {
     if (summary === undefined) throw unasked(worker, `a ${message.type}`)
     switch (message.type) {
       case 'partial':
+      case 'relay':
         return 4 * summary.parameterCount
       case 'file':
       case 'state':

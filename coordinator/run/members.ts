@@ -1,105 +1,137 @@
 import { LetheError } from '../../protocol/errors.ts'
-import { activeMembers, dataDigest, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
+import { reassign } from './parts.ts'
+import { activeMembers, dataDigest, followersOf, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
-
-/** Weight of the newest measurement of a worker's speed. */
-const speedWeight = 0.3
 
 /**
  * A worker has opened the job: it joins if it reads the same data and model as the others.
  * @throws LetheError DATA_CHANGED where a resumed run finds other data at its start: then the data changed, and not one worker errs.
  */
-export function admit(state: RunState, event: EventOf<'opened'>, commands: RunCommand[]): void {
-  if (state.members.some(({ worker }) => worker === event.worker)) return
-  const [peer] = state.members
+export function admit(state: RunState, { worker, summary, parentDigest, held }: EventOf<'opened'>, commands: RunCommand[]): void {
+  if (state.members.has(worker)) return
+  const [peer] = state.members.values()
   const refuse = (code: 'DATA_CHANGED' | 'COMPUTE_DIGEST', message: string) =>
-    commands.push({ type: 'dismiss', worker: event.worker, code, message: `${event.worker} ${message}` })
-  if (state.dataDigest !== null && state.dataDigest !== dataDigest(event.summary)) {
+    commands.push({ type: 'dismiss', worker, code, message: `${worker} ${message}`, step: null })
+  if (state.dataDigest !== null && state.dataDigest !== dataDigest(summary)) {
     if (!peer && state.phase === 'gather')
       throw new LetheError('DATA_CHANGED', { message: 'the data or the forget set are not those that the run began with' })
     return void refuse('DATA_CHANGED', 'reads other data, or another forget set, than the run')
   }
   if (peer) {
-    if (peer.summary.engine !== event.summary.engine)
-      return void refuse('COMPUTE_DIGEST', `computes with ${event.summary.engine}, the run with ${peer.summary.engine}`)
-    if (peer.parentDigest !== event.digest) return void refuse('COMPUTE_DIGEST', 'reads other parameters than the run from the same files')
+    if (peer.summary.engine !== summary.engine)
+      return void refuse('COMPUTE_DIGEST', `computes with ${summary.engine}, the run with ${peer.summary.engine}`)
+    if (peer.parentDigest !== parentDigest) return void refuse('COMPUTE_DIGEST', 'reads other parameters than the run from the same files')
   }
-  state.dataDigest = dataDigest(event.summary)
-  state.members.push({
-    worker: event.worker,
-    parentDigest: event.digest,
-    summary: event.summary,
+  state.dataDigest = dataDigest(summary)
+  state.members.set(worker, {
+    worker,
+    parentDigest,
+    summary,
+    held: held ?? { version: 0, digest: parentDigest, figures: null },
     follows: false,
     given: 0,
     version: null,
     speed: null,
     unit: null,
+    isLeaving: false,
   })
 }
 
-/** A worker is gone: its unit goes back, its part of a step makes the step new for the others. */
-export function depart(state: RunState, worker: string): void {
-  const member = state.members.find((one) => one.worker === worker)
+/** A worker is gone: its unit goes back, its parts of a step go to others. */
+export function depart(state: RunState, worker: string, now: number, commands: RunCommand[]): void {
+  const member = state.members.get(worker)
   if (!member) return
-  state.members = state.members.filter((one) => one !== member)
+  state.members.delete(worker)
+  state.awaited.delete(worker)
+  state.trial?.missing.delete(worker)
+  state.gathering?.missing.delete(worker)
   if (member.unit !== null) state.pending[state.phase === 'before' ? 'before' : 'after'].unshift(member.unit)
   if (state.export?.worker === worker) state.export = null
-  const lost = state.plan?.ranges.some((range) => range.worker === worker && range.end > range.start)
-  const isReduced = state.reduced !== null && state.reduced.epoch === state.plan?.epoch
-  if (lost && !isReduced) state.plan = null
+  reassign(state, worker, now, commands)
 }
 
-/** Nobody holds the version of the run any more: it goes on from the last checkpoint, and replays. */
-function goBack(state: RunState): void {
-  state.version = state.durable
-  state.committed = state.durable
-  state.cut = state.durable
+/** May the run go on from what this worker holds? What the journal does not know yet must bring the figures of its step. */
+function isTrusted(state: RunState, { held }: Member): boolean {
+  if (held === null || held.version < state.durable || held.version > state.settings.steps) return false
+  const known = state.digests.get(held.version)
+  if (known !== undefined) return known === held.digest
+  return held.version === 0 || (held.version === state.journaled + 1 && held.figures !== null)
+}
+
+/** Where nobody follows, the run goes on from the highest version that a worker holds, else from the last checkpoint, and replays. */
+export function adopt(state: RunState, commands: RunCommand[]): void {
+  if (followersOf(state).length > 0) return
+  const trusted = [...state.members.values()].flatMap((member) => (member.held && isTrusted(state, member) ? [member.held] : []))
+  const version = trusted.reduce((highest, held) => Math.max(highest, held.version), state.durable)
+  state.version = version
+  state.committed = version <= state.journaled ? version : version - 1
+  state.cut = Math.max(state.durable, Math.min(state.cut, version))
+  state.released = trusted.find((held) => held.version === version)?.figures ?? null
   state.plan = null
   state.reduced = null
-  state.released = null
+  state.gathering = null
+  state.trial = null
   state.export = null
+  state.awaited.clear()
+  state.claims.clear()
+  if (state.settings.isExact || version >= state.issued) return
+  state.issued = version
+  state.journaled = version
+  for (const later of [...state.digests.keys()]) if (later > version) state.digests.delete(later)
+  commands.push({ type: 'rewind', version })
 }
 
-/** Every report of a version must have the digest of the first one. */
-export function agree(state: RunState, report: { worker: string; version: number; digest: string }): void {
-  const member = state.members.find(({ worker }) => worker === report.worker)
-  if (!member?.follows || report.version > state.version) return
-  record(state, report.worker, report.version, report.digest)
-  if (member.version === null || report.version > member.version) member.version = report.version
-}
-
-function record(state: RunState, worker: string, version: number, digest: string): void {
-  const known = state.digests[version]
-  if (known && known.digest !== digest) {
-    const message = `${worker} and ${known.worker} have different parameters after ${version} steps`
-    throw new LetheError('COMPUTE_DIGEST', { message })
-  }
-  if (!known && version >= state.durable) state.digests[version] = { digest, worker }
-}
-
-export function measure(state: RunState, computeMs: Record<string, number>): void {
-  for (const { worker, start, end } of state.plan?.ranges ?? []) {
-    const member = state.members.find((one) => one.worker === worker)
-    if (!member || !(computeMs[worker] > 0) || end === start) continue
-    const speed = (end - start) / computeMs[worker]
-    member.speed = member.speed === null ? speed : member.speed + speedWeight * (speed - member.speed)
-  }
-}
-
-/** Gives every newcomer the version of the run: the parent's files, the last checkpoint, or (`askForState`) a peer's state. */
+/** Gives every newcomer the version of the run: what it holds, the last checkpoint, or (`askForState`) a peer's state. */
 export function sourceStates(state: RunState, commands: RunCommand[]): void {
-  if (!state.members.some(({ follows }) => follows)) goBack(state)
-  for (const member of state.members.filter(({ follows }) => !follows)) {
-    if (state.version === 0) begin(state, member)
-    else if (state.version === state.durable) sendState(member, state.version, null, commands)
+  adopt(state, commands)
+  // Whoever joins while a direction is handed out would miss it.
+  if (state.gathering !== null) return
+  for (const member of state.members.values()) {
+    if (member.follows || member.isLeaving) continue
+    const { held } = member
+    if (held !== null && held.version === state.version && isTrusted(state, member)) follow(state, member)
+    else if (state.version === state.durable && state.version > 0) sendState(member, state.version, null, commands)
+    else if (state.version === 0) restart(state, member, commands)
   }
+}
+
+/** It holds the version of the run already. */
+function follow(state: RunState, member: Member): void {
+  const { digest } = member.held ?? { digest: '' }
+  member.follows = true
+  member.version = state.version
+  if (state.committed === state.version) {
+    if (!state.digests.has(state.version)) state.digests.set(state.version, digest)
+    return
+  }
+  const claimed = state.claims.get(digest)
+  if (claimed) claimed.push(member.worker)
+  else state.claims.set(digest, [member.worker])
+}
+
+/** The run begins anew, and this worker has moved on: it must read the parent's files again. */
+function restart(state: RunState, member: Member, commands: RunCommand[]): void {
+  state.members.delete(member.worker)
+  commands.push({ type: 'restart', worker: member.worker, reason: 'the run starts from its parent again' })
+}
+
+/** Nobody knows what the parameters are: all go back to the last checkpoint, and find out who was wrong. */
+export function goBack(state: RunState, commands: RunCommand[]): void {
+  for (const member of state.members.values()) {
+    member.follows = false
+    member.version = null
+    member.held = null
+  }
+  for (const version of [...state.digests.keys()]) if (version > state.journaled) state.digests.delete(version)
+  adopt(state, commands)
 }
 
 /** From now on it gets every direction too, and applies them when the state is there. */
 export function sendState(member: Member, version: number, ticket: number | null, commands: RunCommand[]): void {
   member.follows = true
   member.given = version
+  member.held = null
   commands.push({ type: 'sendState', worker: member.worker, version, ticket })
 }
 
@@ -114,35 +146,50 @@ const maxLag = ({ summary }: Member) => Math.min(mostLag, Math.max(leastLag, Mat
  * Parts from those whose state takes so long that directions would pile up behind it, here and there: whoever needs several steps for a
  * state could hardly keep up with a direction in each.
  */
-export function dropLaggards(state: RunState, commands: RunCommand[]): void {
-  for (const member of state.members)
-    if (member.follows && member.version === null && state.version - member.given >= maxLag(member)) {
-      depart(state, member.worker)
+export function dropLaggards(state: RunState, now: number, commands: RunCommand[]): void {
+  for (const member of followersOf(state))
+    if (member.version === null && state.version - member.given >= maxLag(member)) {
+      depart(state, member.worker, now, commands)
       commands.push({ type: 'part', worker: member.worker, reason: `${state.version - member.given} steps behind while it loaded` })
     }
 }
 
-function begin(state: RunState, member: Member): void {
-  record(state, member.worker, 0, member.parentDigest)
-  member.follows = true
-  member.version = 0
+/** Is the only copy of this version about to leave? Then it is saved first. */
+function isLeavingAlone(state: RunState): boolean {
+  return state.version > state.cut && activeMembers(state).length === 0 && followersOf(state).some(({ isLeaving }) => isLeaving)
 }
 
 /** Is this version one to keep, and not handed over yet? */
 export function checkpointDue(state: RunState): boolean {
   const { version, settings } = state
-  return version > state.cut && version > 0 && (version % settings.checkpointEvery === 0 || version === settings.steps)
+  if (version <= state.cut || version === 0) return false
+  return version % settings.checkpointEvery === 0 || version === settings.steps || isLeavingAlone(state)
 }
 
 /** Asks one worker for the state of a committed version, for the disk or for newcomers; nobody moves on until it is here. */
 export function askForState(state: RunState, commands: RunCommand[]): void {
-  if (state.committed !== state.version) return
+  if (state.committed !== state.version || state.gathering !== null) return
   const checkpoint = checkpointDue(state)
-  const isWanted = checkpoint || state.members.some(({ follows }) => !follows)
+  const isWanted = checkpoint || [...state.members.values()].some(({ follows, isLeaving }) => !follows && !isLeaving)
   if (!isWanted || state.export !== null) return
-  const [peer] = activeMembers(state)
+  const holders = followersOf(state).filter(({ version }) => version === state.version)
+  const peer = holders.find(({ isLeaving }) => !isLeaving) ?? holders[0]
   if (!peer) return
   state.tickets += 1
   state.export = { ticket: state.tickets, worker: peer.worker, version: state.version, checkpoint }
   commands.push({ type: 'export', worker: peer.worker, ticket: state.tickets, version: state.version, files: checkpoint })
+}
+
+/** Lets those go that asked to, once nobody needs them. */
+export function excuse(state: RunState, now: number, commands: RunCommand[]): void {
+  for (const member of [...state.members.values()].filter(({ isLeaving }) => isLeaving)) {
+    const { worker } = member
+    const owesPart = state.plan?.parts.some((part) => part.worker === worker && !part.isDone && part.end > part.start)
+    const ownsSlice = state.plan?.slices?.some((slice) => slice.worker === worker)
+    const isNeeded = owesPart || ownsSlice || state.trial?.missing.has(worker) || member.unit !== null || state.export?.worker === worker
+    const isLastCopy = member.follows && activeMembers(state).length === 0 && state.version > state.durable
+    if (isNeeded || isLastCopy) continue
+    depart(state, worker, now, commands)
+    commands.push({ type: 'excuse', worker })
+  }
 }

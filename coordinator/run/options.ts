@@ -1,8 +1,10 @@
 import type { FileBytes } from '../../protocol/digest.ts'
 import type { Job } from '../../protocol/job.ts'
+import type { DownPacket } from '../../protocol/messages.ts'
 import type { History, Journal } from '../journal/journal.ts'
 import type { RunFolder } from '../storage/folder.ts'
 import type { CoordinatorEvent, Log } from './events.ts'
+import type { SettingsOptions } from './result.ts'
 
 /** What a run is made of. */
 export interface RunOptions {
@@ -15,7 +17,11 @@ export interface RunOptions {
   folder: RunFolder
   journal: Journal
   history: History
-  expectedWorkers: number
+  runId: string
+  settings: SettingsOptions
+  /** Opens the sockets between workers. */
+  meshKey: string
+  publish(address: string, packet: Omit<DownPacket, 'epoch'>): void
   log: Log
   onEvent(event: CoordinatorEvent): void
 }

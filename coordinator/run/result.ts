@@ -8,15 +8,27 @@ import type { EvaluationPhase, RunSettings } from './state.ts'
 
 const version: string = createRequire(import.meta.url)('../../package.json').version
 
+export interface SettingsOptions extends Pick<RunSettings, 'expectedWorkers' | 'reducer' | 'auditEvery'> {
+  /** Of the leader. */
+  epoch: number
+}
+
+/** More plans than a run has. */
+const plansPerLeader = 2 ** 30
+
 /** The numbers of the job that the run's decisions need. */
-export function settingsOf(job: Job, expectedWorkers: number): RunSettings {
+export function settingsOf(job: Job, options: SettingsOptions): RunSettings {
   const units = evaluationUnits(job).length
   const steps = job.kind === 'evaluate' ? 0 : job.training.steps
   return {
     steps,
     microBatches: job.kind === 'evaluate' ? 0 : job.training.batchSize / job.training.microBatchSize,
     checkpointEvery: job.kind === 'evaluate' ? 1 : job.training.checkpointEvery,
-    expectedWorkers,
+    expectedWorkers: options.expectedWorkers,
+    reducer: options.reducer,
+    auditEvery: options.auditEvery,
+    isExact: job.kind === 'evaluate' || job.training.wire === 'f32',
+    firstEpoch: options.epoch * plansPerLeader,
     units: { before: job.kind === 'unlearn' ? units : 0, after: units },
   }
 }
@@ -29,6 +41,7 @@ export interface Finish {
   checkpoint: { path: string; sha256: string }
   /** The most workers that were there at once. */
   workers: number
+  reducer: RunSettings['reducer']
   referenceImage: Picture | null
 }
 
@@ -59,6 +72,8 @@ export function reportInput({ job, history, ...rest }: Finish): ReportInput {
     steps: commits.length,
     stepsPerSecond: trainMs > 0 ? (1000 * commits.length) / trainMs : null,
     history: commits.map(({ version: after, losses, norms, updateNorm }) => ({ step: after - 1, losses, norms, updateNorm })),
+    faults: history.faults,
+    reduction: job.kind === 'evaluate' ? null : { reducer: rest.reducer, wire: job.training.wire },
     wallMs: spentMs,
     versions: { lethe: version, node: process.versions.node },
     referenceImage: rest.referenceImage,

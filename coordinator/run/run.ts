@@ -1,17 +1,15 @@
+import type { WebSocket } from 'ws'
 import { sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
-import type { WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
-import { methodOf } from '../../protocol/methods/index.ts'
+import type { UpPacket, Welcome, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import type { Picture } from '../../protocol/picture.ts'
 import type { RunReport } from '../../protocol/report.ts'
 import { heartbeatMs } from '../../protocol/socket.ts'
-import { transferFrames } from '../../protocol/transfer.ts'
-import { fold, type History, type JournalEvent, resumed } from '../journal/journal.ts'
+import { type History, resumed } from '../journal/journal.ts'
 import { patienceOf } from '../net/liveness.ts'
 import type { Peer } from '../net/peer.ts'
-import { CentralReducer } from '../reduce/central.ts'
-import type { Reducer, Reduction } from '../reduce/reducer.ts'
 import { writeReport } from '../report/index.ts'
+import { Books } from './books.ts'
 import { decide } from './decide.ts'
 import { type Exported, Exports } from './exports.ts'
 import { Mailbox } from './mailbox.ts'
@@ -19,6 +17,9 @@ import type { RunOptions } from './options.ts'
 import { reportInput, settingsOf } from './result.ts'
 import { Roster } from './roster.ts'
 import { hasWork, initialState, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
+import { Training } from './training.ts'
+
+type CommandOf<Type extends RunCommand['type']> = Extract<RunCommand, { type: Type }>
 
 interface Settle {
   resolve(report: RunReport): void
@@ -32,21 +33,19 @@ const maxFailures = 3
 export class Run {
   readonly result: Promise<RunReport>
   readonly #options: RunOptions
-  readonly #runId: string
+  readonly #books: Books
   readonly #exports = new Exports()
   readonly #mailbox: Mailbox
   readonly #roster: Roster
+  readonly #state: RunState
   readonly #events: RunEvent[] = []
+  readonly #meshUrls = new Map<string, string | null>()
   #isDeciding = false
-  #state: RunState
+  #isSuspended = false
   #reason = ''
-  #reducer: Reducer | null = null
-  #reduction: Reduction | null = null
+  #training: Training | null = null
   #reference: Picture | null = null
   #saving: Promise<void> = Promise.resolve()
-  #phase = 'prepare'
-  #phaseSince = performance.now()
-  #committedAt = performance.now()
   #failures = 0
   #mostWorkers = 0
   #isOver = false
@@ -55,18 +54,22 @@ export class Run {
 
   constructor(options: RunOptions) {
     this.#options = options
-    this.#runId = sha256(Buffer.from(`${options.jobDigest} ${options.parentSha256}`))
+    this.#books = new Books(options.journal, options.history)
     this.#mailbox = new Mailbox(options.job, this.#exports)
-    this.#state = initialState(settingsOf(options.job, options.expectedWorkers), resumed(options.history))
+    this.#state = initialState(settingsOf(options.job, options.settings), resumed(options.history))
     this.#roster = new Roster({
       welcome: {
         type: 'welcome',
         heartbeatMs,
-        runId: this.#runId,
+        runId: options.runId,
         job: options.job,
         files: options.parent.map(({ path, bytes }) => ({ path, sha256: sha256(bytes), bytes: bytes.byteLength })),
+        reducer: options.settings.reducer,
+        meshKey: options.meshKey,
       },
       parent: options.parent,
+      epoch: options.settings.epoch,
+      publish: options.publish,
       onMessage: (peer, message) => this.#onMessage(peer, message),
       onBulk: (peer, message, payload) => this.#onBulk(peer, message, payload),
       limit: (peer, message) => this.#mailbox.limit(peer.worker, this.#memberOf(peer.worker)?.summary, message),
@@ -80,8 +83,34 @@ export class Run {
     options.onEvent({ type: 'phase', phase: 'prepare', total: 0 })
   }
 
-  get roster(): Roster {
-    return this.#roster
+  /** A worker that was admitted; the answer is for it alone. */
+  join(who: { instance: string; host: string; fingerprint: string }): Welcome {
+    const { fingerprint, host } = who
+    if (!this.#options.history.admitted.has(fingerprint)) this.#background(this.#books.record({ type: 'admitted', fingerprint, host }))
+    return this.#roster.join(who)
+  }
+
+  receive(packet: UpPacket): void {
+    this.#roster.receive(packet)
+  }
+
+  isExpected(memberKey: string): boolean {
+    return this.#roster.isExpected(memberKey)
+  }
+
+  joinBulk(socket: WebSocket, memberKey: string, holdsSession: boolean): boolean {
+    return this.#roster.joinBulk(socket, memberKey, holdsSession)
+  }
+
+  /** The bus is away, or back. */
+  setBus(isUp: boolean): void {
+    this.#roster.setBus(isUp)
+  }
+
+  /** While it is not certain that this coordinator still leads, nothing is decided; what happens is kept. */
+  suspend(isSuspended: boolean): void {
+    this.#isSuspended = isSuspended
+    if (!isSuspended) this.#dispatch({ type: 'tick' })
   }
 
   /** Ends the run with this error; what is durable stays. Does nothing once the run is over. */
@@ -94,29 +123,29 @@ export class Run {
   }
 
   /** Parts from the workers, once the result is out. An interrupted run may come back, and they look for it for a while. */
-  part(): void {
-    if (this.#ending?.code === 'INTERRUPTED') this.#roster.close(this.#ending.message)
-    else this.#roster.finish(this.#ending ? `the run failed: ${this.#ending.format()}` : 'the run is finished')
+  async part(): Promise<void> {
+    const { code } = this.#ending ?? {}
+    if (code === 'INTERRUPTED' || code === 'RUN_DEPOSED') this.#roster.close(this.#ending?.message ?? '')
+    else await this.#roster.finish(this.#ending ? `the run failed: ${this.#ending.format()}` : 'the run is finished')
   }
 
   /** What is being written comes to an end. */
   async #settled(): Promise<void> {
     await this.#saving.catch(() => {})
-    await this.#spend().catch(() => {})
+    if (this.#ending?.code !== 'RUN_DEPOSED') await this.#books.spend().catch(() => {})
   }
 
   #memberOf(worker: string): Member | undefined {
-    return this.#state.members.find((member) => member.worker === worker)
+    return this.#state.members.get(worker)
   }
 
   #patienceMs(worker: string): number | null {
-    const isOwing = hasWork(this.#state, worker, (one) => this.#reducer?.awaits(one) ?? false)
-    return isOwing ? patienceOf(this.#memberOf(worker)?.speed ?? null) : null
+    return hasWork(this.#state, worker) ? patienceOf(this.#memberOf(worker)?.speed ?? null) : null
   }
 
   #dispatch(event: RunEvent): void {
     this.#events.push(event)
-    if (this.#isDeciding) return
+    if (this.#isDeciding || this.#isSuspended) return
     this.#isDeciding = true
     try {
       for (let next = this.#events.shift(); next !== undefined && !this.#isOver; next = this.#events.shift()) this.#step(next)
@@ -129,14 +158,15 @@ export class Run {
 
   #step(event: RunEvent): void {
     const { committed } = this.#state
-    const { state, commands, reason } = decide(this.#state, event, performance.now())
-    this.#state = state
+    const { commands, reason } = decide(this.#state, event, performance.now())
     // Before the first plan, which needs the reducer.
     if (event.type === 'opened' && this.#memberOf(event.worker)) this.#prepare(event.summary)
     // A replayed step has its time in the journal already.
-    if (state.committed !== committed && event.type !== 'committed') this.#committedAt = performance.now()
-    if (reason.replace(/\d+/g, '') !== this.#reason.replace(/\d+/g, '')) this.#options.log.info({ phase: state.phase }, reason)
-    this.#reason = reason
+    if (this.#state.committed !== committed && event.type !== 'committed') this.#books.restartClock()
+    if (reason !== null) {
+      if (reason.replace(/\d+/g, '') !== this.#reason.replace(/\d+/g, '')) this.#options.log.info({ phase: this.#state.phase }, reason)
+      this.#reason = reason
+    }
     for (const command of commands) this.#execute(command)
   }
 
@@ -145,66 +175,60 @@ export class Run {
     work.catch((error) => this.fail(LetheError.from(error)))
   }
 
-  async #record(event: JournalEvent): Promise<void> {
-    fold(this.#options.history, event)
-    await this.#options.journal.append(event)
-  }
-
   #execute(command: RunCommand): void {
+    const training = this.#training as Training
     switch (command.type) {
       case 'phase':
-        this.#enter(command.phase)
-        return
+        return this.#enter(command.phase)
       case 'plan':
-        this.#plan(command)
-        return
-      case 'release': {
-        const { direction } = this.#reduction as Reduction
-        const bytes = new Uint8Array(direction.buffer, direction.byteOffset, direction.byteLength)
-        const frames = [...transferFrames({ type: 'direction', step: command.step }, bytes)]
-        for (const worker of command.workers) this.#roster.get(worker)?.sendBulkFrames(frames)
-        return
-      }
+        return training.plan(command)
+      case 'assist':
+        return training.assist(command)
+      case 'trial':
+        return training.trial(command)
+      case 'release':
+        return training.release(command)
+      case 'apply':
+        return training.apply(command)
       case 'commit':
-        this.#commit(command)
-        return
-      case 'export':
-        this.#exports.ask(command.ticket, command.worker)
-        this.#roster.get(command.worker)?.send(withoutWorker(command))
-        return
+        return this.#commit(command)
+      case 'rewind':
+        return this.#background(this.#books.record({ type: 'rewound', version: command.version }))
+      case 'export': {
+        const { worker, ...message } = command
+        this.#exports.ask(command.ticket, worker)
+        return this.#roster.get(worker)?.send(message)
+      }
       case 'save': {
         // Taken now: the next export takes its place while this one waits for the disk.
         const exported = this.#exports.get(command.ticket)
         this.#saving = this.#saving.then(() => this.#save(exported, command.last))
-        this.#background(this.#saving)
-        return
+        return this.#background(this.#saving)
       }
       case 'sendState':
-        this.#sendState(command)
-        return
+        return this.#sendState(command)
       case 'evaluate': {
         const ticket = this.#mailbox.issue({ worker: command.worker, phase: command.phase, unit: command.unit })
-        this.#roster.get(command.worker)?.send({ type: 'evaluate', ticket, unit: this.#mailbox.units[command.unit] })
-        return
+        return this.#roster.get(command.worker)?.send({ type: 'evaluate', ticket, unit: this.#mailbox.units[command.unit] })
       }
       case 'part':
-        this.#roster.get(command.worker)?.close(command.reason)
-        return
+        return this.#roster.get(command.worker)?.close(command.reason)
+      case 'restart':
+        return this.#roster.get(command.worker)?.restart(command.reason)
+      case 'excuse':
+        return this.#roster.get(command.worker)?.finish('it asked to leave')
       case 'dismiss':
-        this.#roster.get(command.worker)?.fail(new LetheError(command.code, { message: command.message }))
-        return
+        return this.#dismiss(command)
       case 'fail':
-        this.fail(new LetheError(command.code, { message: command.message }))
-        return
+        return this.fail(new LetheError(command.code, { message: command.message }))
       case 'finish':
-        this.#background(this.#finish())
-        return
+        return this.#background(this.#finish())
     }
   }
 
   #enter(phase: RunState['phase']): void {
-    this.#background(this.#spend(phase === 'done' ? 'report' : phase))
-    this.#committedAt = performance.now()
+    this.#background(this.#books.spend(phase === 'done' ? 'report' : phase))
+    this.#books.restartClock()
     if (phase === 'before' || phase === 'after') {
       const units = this.#state.settings.units[phase] > 0 ? this.#mailbox.units : []
       this.#options.onEvent({ type: 'phase', phase, total: units.reduce((sum, { count }) => sum + count, 0) })
@@ -215,65 +239,54 @@ export class Run {
     }
   }
 
-  /** Books the wall time of the phase that ends. */
-  async #spend(next = this.#phase): Promise<void> {
-    const now = performance.now()
-    const event: JournalEvent = { type: 'spent', phase: this.#phase, ms: now - this.#phaseSince }
-    this.#phase = next
-    this.#phaseSince = now
-    await this.#record(event)
-  }
-
-  #plan({ epoch, step, ranges }: Extract<RunCommand, { type: 'plan' }>): void {
-    const reducer = this.#reducer as Reducer
-    const reducing = reducer.begin(epoch, step, ranges).then((reduction) => {
-      if (reduction === null) return
-      this.#reduction = reduction
-      const { losses, norms, updateNorm, computeMs } = reduction
-      this.#dispatch({ type: 'reduced', epoch, step, losses, norms, updateNorm, computeMs })
-    })
-    this.#background(reducing)
-    for (const { worker, start, end } of ranges) this.#roster.get(worker)?.send({ type: 'assign', epoch, step, start, end })
-  }
-
-  #commit({ version, digest, workers, losses, norms, updateNorm }: Extract<RunCommand, { type: 'commit' }>): void {
-    const now = performance.now()
-    const stepMs = now - this.#committedAt
-    this.#committedAt = now
+  #commit({ type: _, ...step }: CommandOf<'commit'>): void {
     this.#failures = 0
-    const recorded = this.#record({ type: 'committed', version, digest, workers, losses, norms, updateNorm, stepMs })
-    this.#background(recorded.then(() => this.#dispatch({ type: 'committed', version })))
+    const { version, losses } = step
+    this.#background(this.#books.commit(step).then(() => this.#dispatch({ type: 'committed', version })))
     this.#options.onEvent({ type: 'progress', phase: 'train', done: version, total: this.#state.settings.steps, losses })
+  }
+
+  /** Names a worker that computes or reads something else, for the user, the journal and itself. */
+  #dismiss({ worker, code, message, step }: CommandOf<'dismiss'>): void {
+    const peer = this.#roster.get(worker)
+    if (step !== null) {
+      const { host, fingerprint } = peer ?? { host: '', fingerprint: '' }
+      this.#background(this.#books.record({ type: 'excluded', worker, host, fingerprint, step, message }))
+    }
+    this.#options.onEvent({ type: 'notice', message })
+    this.#options.log.warn({ worker, code }, message)
+    peer?.fail(new LetheError(code, { message }))
   }
 
   async #save({ version, digest, files, state }: Exported, last: boolean): Promise<void> {
     const { folder } = this.#options
     const saved = await folder.saveCheckpoint(version, files, state, last)
-    await this.#record({ type: 'checkpoint', version, digest, ...saved })
+    await this.#books.record({ type: 'checkpoint', version, digest, ...saved })
     await folder.prune(version)
     this.#dispatch({ type: 'saved', version })
   }
 
-  #sendState({ worker, version, ticket }: Extract<RunCommand, { type: 'sendState' }>): void {
+  #sendState({ worker, version, ticket }: CommandOf<'sendState'>): void {
     const { folder, history } = this.#options
     const state = ticket !== null ? this.#exports.get(ticket).state : folder.readState(version, history.checkpoint?.stateSha256 ?? '')
     // Whether or not its reader is still there.
     if (state instanceof Promise) this.#background(state)
-    this.#roster.get(worker)?.sendBulk({ type: 'state', version }, state)
+    const figures = this.#state.version === version ? this.#state.released : null
+    void this.#roster.get(worker)?.sendBulk({ type: 'state', version, figures }, state)
   }
 
   async #finish(): Promise<void> {
-    const { job, written, jobDigest, parentSha256, folder, history, log, onEvent } = this.#options
+    const { job, written, jobDigest, parentSha256, folder, history, log, onEvent, settings } = this.#options
     onEvent({ type: 'phase', phase: 'report', total: 1 })
     const checkpoint =
       job.kind === 'evaluate'
         ? { path: job.model.checkpoint, sha256: parentSha256 }
         : { path: folder.finalCheckpoint, sha256: history.checkpoint?.sha256 ?? '' }
-    const [workers, referenceImage] = [this.#mostWorkers, this.#reference]
-    const input = reportInput({ job: written, jobDigest, parentSha256, history, checkpoint, workers, referenceImage })
+    const [workers, referenceImage, { reducer }] = [this.#mostWorkers, this.#reference, settings]
+    const input = reportInput({ job: written, jobDigest, parentSha256, history, checkpoint, workers, reducer, referenceImage })
     const report = await writeReport(folder.path, input)
-    await this.#record({ type: 'finished', report })
-    log.info({ latePartials: this.#reducer?.late ?? 0 }, 'the run is finished')
+    await this.#books.record({ type: 'finished', report })
+    log.info({ late: this.#training?.late ?? 0 }, 'the run is finished')
     if (this.#isOver) return
     this.#isOver = true
     this.#settle.resolve(report)
@@ -283,43 +296,59 @@ export class Run {
     const { worker } = peer
     switch (message.type) {
       case 'opened': {
-        const { summary, digest, reference } = message
-        this.#dispatch({ type: 'opened', worker, summary, digest })
+        const { summary, parentDigest, held, reference, meshUrl } = message
+        this.#dispatch({ type: 'opened', worker, summary, parentDigest, held })
         if (!this.#memberOf(worker)) return
+        this.#meshUrls.set(worker, meshUrl)
+        this.#introduce()
         this.#reference ??= reference
-        this.#mostWorkers = Math.max(this.#mostWorkers, this.#state.members.length)
-        this.#announce('workerJoined', worker, summary.engine)
-        return
+        this.#mostWorkers = Math.max(this.#mostWorkers, this.#state.members.size)
+        return this.#announce('workerJoined', worker, summary.engine)
       }
       case 'at':
-        this.#dispatch({ type: 'at', worker, version: message.version, digest: message.digest })
-        return
+        return this.#dispatch({ type: 'at', worker, version: message.version, digest: message.digest })
+      case 'computed':
+        return this.#training?.onComputed(worker, message)
+      case 'audited':
+        return this.#training?.onAudited(worker, message)
+      case 'sliced':
+        return this.#training?.onSliced(worker, message)
+      case 'gathered':
+        return this.#dispatch({ type: 'gathered', worker, epoch: message.epoch, digest: message.sha256 })
+      case 'leaving':
+        this.#options.onEvent({ type: 'notice', message: `${worker} is leaving: ${message.reason}` })
+        return this.#dispatch({ type: 'leaving', worker })
       case 'failed':
-        this.#onFailed(peer, LetheError.fromWire(message.error))
-        return
-      case 'hello':
-      case 'beat':
-        return
+        return this.#onFailed(peer, LetheError.fromWire(message.error))
     }
+  }
+
+  /** Workers that reduce among themselves must know where the others are. */
+  #introduce(): void {
+    if (this.#options.settings.reducer !== 'sharded') return
+    this.#roster.tell({ type: 'peers', peers: [...this.#meshUrls].map(([worker, url]) => ({ worker, url })) })
   }
 
   /** The first session tells what the job really is. */
   #prepare(summary: History['summary'] & object): void {
-    const { history, job } = this.#options
-    if (!history.summary) this.#background(this.#record({ type: 'session', summary }))
-    if (this.#reducer || job.kind === 'evaluate') return
-    this.#reducer = new CentralReducer({
-      parameterCount: summary.parameterCount,
-      microBatches: this.#state.settings.microBatches,
-      method: methodOf(job.method.name),
-      methodOptions: job.method,
-      clipNorm: job.training.clipNorm,
+    const { history, job, runId } = this.#options
+    if (!history.summary) this.#background(this.#books.record({ type: 'session', summary }))
+    if (this.#training || job.kind === 'evaluate') return
+    this.#training = new Training({
+      job,
+      runId,
+      summary,
+      settings: this.#state.settings,
+      peer: (worker) => this.#roster.get(worker),
+      dispatch: (event) => this.#dispatch(event),
+      background: (work) => this.#background(work),
+      fail: (error) => this.fail(error),
     })
   }
 
   #onFailed(peer: Peer, error: LetheError): void {
     this.#failures += 1
-    const isNobodyReady = this.#state.members.length === 0
+    const isNobodyReady = this.#state.members.size === 0
     if (error.code === 'COMPUTE_NOT_FINITE' || isNobodyReady || this.#failures >= maxFailures) {
       this.fail(error)
       return
@@ -332,38 +361,25 @@ export class Run {
     const { worker } = peer
     switch (message.type) {
       case 'partial':
-        this.#onPartial(worker, message, payload)
+        return this.#training?.onPartial(worker, message, payload)
+      case 'relay':
+        void this.#roster.get(message.to)?.sendBulk({ type: 'relayed', from: worker, message: message.message }, payload)
         return
       case 'file':
-        this.#exports.addFile({ path: message.path, bytes: payload })
-        return
+        return this.#exports.addFile({ path: message.path, bytes: payload })
       case 'state': {
         const { ticket, version, digest } = message
         this.#exports.complete(ticket, version, digest, payload)
-        this.#dispatch({ type: 'exported', worker, ticket, version, digest })
-        return
+        return this.#dispatch({ type: 'exported', worker, ticket, version, digest })
       }
       case 'evaluation': {
         const { phase, unit } = this.#mailbox.close(worker, message.ticket)
         const { values } = message
         this.#failures = 0
-        this.#background(this.#record({ type: 'evaluated', phase, unit, values, images: payload }))
+        this.#background(this.#books.record({ type: 'evaluated', phase, unit, values, images: payload }))
         this.#dispatch({ type: 'evaluated', worker, phase, unit })
-        this.#reportEvaluated(phase)
-        return
+        return this.#reportEvaluated(phase)
       }
-    }
-  }
-
-  #onPartial(worker: string, message: Extract<WorkerBulk, { type: 'partial' }>, payload: Uint8Array<ArrayBuffer>): void {
-    const { epoch, step, channel, level, index, loss, computeMs } = message
-    if (message.runId !== this.#runId) throw new LetheError('CONNECTION_FRAME', { message: `${worker} sent a partial of another run` })
-    const gradient = new Float32Array(payload.buffer)
-    try {
-      this.#reducer?.accept({ worker, epoch, step, channel, node: { level, index }, loss, gradient, computeMs })
-    } catch (error) {
-      if (error instanceof LetheError && error.code === 'COMPUTE_NOT_FINITE') this.fail(error)
-      else throw error
     }
   }
 
@@ -374,17 +390,16 @@ export class Run {
   }
 
   #onLeft(worker: string, reason: string): void {
-    const isMember = this.#memberOf(worker) !== undefined
+    const isMember = this.#memberOf(worker) !== undefined || this.#meshUrls.has(worker)
+    this.#meshUrls.delete(worker)
     this.#dispatch({ type: 'left', worker, reason })
-    if (isMember && !this.#isOver) this.#announce('workerLeft', worker, reason)
+    if (!isMember || this.#isOver) return
+    this.#introduce()
+    this.#announce('workerLeft', worker, reason)
   }
 
   #announce(type: 'workerJoined' | 'workerLeft', worker: string, reason: string): void {
     this.#options.log.info({ worker, reason }, type)
-    this.#options.onEvent({ type, worker, reason, workers: this.#state.members.length })
+    this.#options.onEvent({ type, worker, reason, workers: this.#state.members.size })
   }
-}
-
-function withoutWorker({ worker: _, ...message }: Extract<RunCommand, { type: 'export' }>) {
-  return message
 }

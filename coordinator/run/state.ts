@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../protocol/errors.ts'
-import type { SessionSummary } from '../../protocol/messages.ts'
+import type { Held, SessionSummary, Slice, StepFigures } from '../../protocol/messages.ts'
 import type { Range } from '../planner.ts'
+import type { Pace } from './pace.ts'
 
 /*
  * The run as data. Version v means parameters after v updates; step s turns version s into version s+1. A member *follows* when it
@@ -18,13 +19,22 @@ export interface RunSettings {
   readonly expectedWorkers: number
   /** Units of evaluation in each phase. */
   readonly units: Readonly<Record<EvaluationPhase, number>>
+  readonly reducer: 'central' | 'sharded'
+  /** Every so many steps each range is computed by a second worker too, and compared; 0 for never. */
+  readonly auditEvery: number
+  /** False where a step repeated after a loss may give other bits: rounding on the wire keeps errors that die with their process. */
+  readonly isExact: boolean
+  /** Plans of this coordinator are numbered from here: above those of any earlier leader. */
+  readonly firstEpoch: number
 }
 
 export interface Member {
   readonly worker: string
   /** Digest of the parent's parameters as this worker read them. */
   readonly parentDigest: string
-  summary: SessionSummary
+  readonly summary: SessionSummary
+  /** What it brought from an earlier leader, or from before its connection broke. */
+  held: Held | null
   follows: boolean
   /** Version of the state that it was given; while `version` is null, that state is on its way. */
   given: number
@@ -34,24 +44,34 @@ export interface Member {
   speed: number | null
   /** Unit of evaluation that it works on. */
   unit: number | null
+  /** It asked to leave: it gets no new work, and goes when it has none. */
+  isLeaving: boolean
 }
 
-/** What a step gave, beside the direction. */
-export interface StepFigures {
-  losses: Record<string, number>
-  /** Norm of each reduced channel. */
-  norms: Record<string, number>
-  /** Norm of the combined direction before it is clipped. */
-  updateNorm: number
+/** A range of the present plan in the hands of one worker. */
+export interface Part extends Range {
+  isDone: boolean
+  /** Its micro-batches are also in other hands by now. */
+  isAssisted: boolean
+  since: number
+}
+
+export interface Plan {
+  epoch: number
+  step: number
+  parts: Part[]
+  slices: Slice[] | null
+  isAudited: boolean
 }
 
 export interface RunState {
   phase: Phase
   readonly settings: RunSettings
-  members: Member[]
+  /** By name, in the order in which they came. */
+  members: Map<string, Member>
   /** Of the data and the forget set that the run began with; null until the first worker has told. */
   dataDigest: string | null
-  /** When the first worker was ready; the wait for the expected ones is counted from here. */
+  /** When the first worker was ready; the wait for others is counted from here. */
   gatheringSince: number | null
   epoch: number
   /** Version of the run: so many directions have been released. */
@@ -62,14 +82,32 @@ export interface RunState {
   issued: number
   /** Highest version that the journal holds; until there, steps are replayed and must give the same digests. */
   journaled: number
-  /** Digests from the last durable checkpoint on, with the worker that reported each first. */
-  digests: Record<number, { digest: string; worker: string }>
+  /** Agreed digests from the last durable checkpoint on. */
+  digests: Map<number, string>
+  /** Followers that have not yet reported the version of the run. */
+  awaited: Set<string>
+  /** What followers say the parameters of the version are: digest → workers. */
+  claims: Map<string, string[]>
+  /** Claims of a version on which no majority agreed; it is computed again, and shows who was wrong. */
+  contested: { version: number; claims: Map<string, string[]> } | null
+  /** A range whose gradient two workers computed differently: everyone computes it, the majority is right. */
+  trial: {
+    epoch: number
+    step: number
+    start: number
+    end: number
+    votes: { worker: string; digest: string }[]
+    missing: Set<string>
+  } | null
   /** Latest version whose checkpoint is durable; 0 is the parent. */
   durable: number
   /** Latest version whose checkpoint was handed over to be written. */
   cut: number
-  plan: { epoch: number; step: number; ranges: Range[] } | null
+  plan: Plan | null
+  pace: Pace
   reduced: (StepFigures & { epoch: number; step: number }) | null
+  /** Sharded: the direction of a step is on its way from its owners to these. */
+  gathering: { epoch: number; step: number; missing: Set<string>; digest: string | null } | null
   /** Figures of the step that made the present version. */
   released: StepFigures | null
   export: { ticket: number; worker: string; version: number; checkpoint: boolean } | null
@@ -79,10 +117,17 @@ export interface RunState {
 }
 
 export type RunEvent =
-  | { type: 'opened'; worker: string; summary: SessionSummary; digest: string }
+  | { type: 'opened'; worker: string; summary: SessionSummary; parentDigest: string; held: Held | null }
   | { type: 'left'; worker: string; reason: string }
+  | { type: 'leaving'; worker: string }
   | { type: 'at'; worker: string; version: number; digest: string }
-  | ({ type: 'reduced'; epoch: number; step: number; computeMs: Record<string, number> } & StepFigures)
+  /** All of a worker's part [start, end) has arrived where it is reduced. */
+  | { type: 'delivered'; worker: string; epoch: number; start: number; end: number; computeMs: number }
+  | ({ type: 'reduced'; epoch: number; step: number } & StepFigures)
+  | { type: 'gathered'; worker: string; epoch: number; digest: string }
+  /** Two workers have different gradients of one range. */
+  | { type: 'disputed'; epoch: number; step: number; start: number; end: number; claims: { worker: string; digest: string }[] }
+  | { type: 'voted'; worker: string; epoch: number; digest: string }
   | { type: 'committed'; version: number }
   | { type: 'exported'; worker: string; ticket: number; version: number; digest: string }
   | { type: 'saved'; version: number }
@@ -91,9 +136,16 @@ export type RunEvent =
 
 export type RunCommand =
   | { type: 'phase'; phase: Phase }
-  | { type: 'plan'; epoch: number; step: number; ranges: Range[] }
-  | { type: 'release'; step: number; workers: string[] }
+  /** `audits` are ranges to compute twice, with the worker that does it the second time. */
+  | { type: 'plan'; epoch: number; step: number; ranges: Range[]; slices: Slice[] | null; audits: Range[] | null }
+  | { type: 'assist'; epoch: number; step: number; ranges: Range[] }
+  | { type: 'trial'; epoch: number; step: number; start: number; end: number; workers: string[] }
+  /** Send the direction: all of it, or, where it is sharded, have its owners do so. */
+  | { type: 'release'; epoch: number; step: number; workers: string[] }
+  | { type: 'apply'; epoch: number; step: number; workers: string[] }
   | ({ type: 'commit'; version: number; digest: string; workers: number } & StepFigures)
+  /** Forget the commits after this version. */
+  | { type: 'rewind'; version: number }
   | { type: 'export'; worker: string; ticket: number; version: number; files: boolean }
   /** Write what the export with this ticket gave. */
   | { type: 'save'; ticket: number; version: number; last: boolean }
@@ -101,15 +153,19 @@ export type RunCommand =
   | { type: 'evaluate'; worker: string; phase: EvaluationPhase; unit: number }
   /** Part from a worker that did nothing wrong; it may join again. */
   | { type: 'part'; worker: string; reason: string }
-  | { type: 'dismiss'; worker: string; code: ErrorCode; message: string }
+  /** Part from a worker whose parameters are of no use any more: it joins again with the parent's. */
+  | { type: 'restart'; worker: string; reason: string }
+  /** Let a worker go that asked to. */
+  | { type: 'excuse'; worker: string }
+  /** Part from a worker that computes or reads something else. `step` where it computed something wrong. */
+  | { type: 'dismiss'; worker: string; code: ErrorCode; message: string; step: number | null }
   | { type: 'fail'; code: ErrorCode; message: string }
   | { type: 'finish' }
 
 export interface Decision {
-  state: RunState
   commands: RunCommand[]
-  /** Why the run now does what it does, or waits. */
-  reason: string
+  /** Why the run now does what it does, or waits; null where the event changes nothing of that. */
+  reason: string | null
 }
 
 /** One name for what the items are and which of them are to be forgotten. */
@@ -133,19 +189,25 @@ export function initialState(settings: RunSettings, resumed: Resumed): RunState 
   return {
     phase: 'gather',
     settings,
-    members: [],
+    members: new Map(),
     dataDigest: resumed.dataDigest,
     gatheringSince: null,
-    epoch: 0,
+    epoch: settings.firstEpoch,
     version: resumed.durable,
     committed: resumed.durable,
     issued: resumed.journaled,
     journaled: resumed.journaled,
-    digests: Object.fromEntries(Object.entries(resumed.digests).map(([version, digest]) => [version, { digest, worker: 'the journal' }])),
+    digests: new Map(Object.entries(resumed.digests).map(([version, digest]) => [Number(version), digest])),
+    awaited: new Set(),
+    claims: new Map(),
+    contested: null,
+    trial: null,
     durable: resumed.durable,
     cut: resumed.durable,
     plan: null,
+    pace: { ratios: [] },
     reduced: null,
+    gathering: null,
     released: null,
     export: null,
     tickets: 0,
@@ -153,18 +215,19 @@ export function initialState(settings: RunSettings, resumed: Resumed): RunState 
   }
 }
 
+export const followersOf = (state: RunState): Member[] => [...state.members.values()].filter(({ follows }) => follows)
+
 /** Followers that hold the version of the run, or the one before while a direction is on its way: those that are given work. */
 export function activeMembers(state: RunState): Member[] {
-  return state.members.filter((member) => member.follows && member.version !== null && member.version >= state.version - 1)
+  return followersOf(state).filter(({ version, isLeaving }) => !isLeaving && version !== null && version >= state.version - 1)
 }
 
-/**
- * Does the run wait for this worker: for a version, a measurement, a state, or the partials of its range? Only the reducer knows which
- * partials are missing: `awaitsPartials`.
- */
-export function hasWork(state: RunState, worker: string, awaitsPartials: (worker: string) => boolean): boolean {
-  const member = state.members.find((one) => one.worker === worker)
+/** Does the run wait for this worker: for a version, a measurement, a state, a direction, or a part of a step? */
+export function hasWork(state: RunState, worker: string): boolean {
+  const member = state.members.get(worker)
   if (!member) return false
   const isBehind = member.follows && (member.version === null || member.version < state.version)
-  return isBehind || member.unit !== null || state.export?.worker === worker || (state.plan !== null && awaitsPartials(worker))
+  const owesPart = state.plan?.parts.some((part) => part.worker === worker && !part.isDone && part.end > part.start) ?? false
+  const owesDirection = state.gathering?.missing.has(worker) || state.trial?.missing.has(worker)
+  return isBehind || owesPart || owesDirection === true || member.unit !== null || state.export?.worker === worker
 }

@@ -7,7 +7,7 @@ import type { Job } from '../../protocol/job.ts'
 import { diskError, namesIn, partName, replaceFile, replaceFolder } from './files.ts'
 
 /** What a run writes, beside `logs/`. The journal comes last: a folder that was cleared halfway is still a run folder. */
-const entries = ['job.yaml', 'checkpoints', 'state', 'checkpoint', 'images', 'report.json', 'report.html', 'journal']
+const entries = ['job.yaml', 'cluster.json', 'checkpoints', 'state', 'checkpoint', 'images', 'report.json', 'report.html', 'journal']
 
 /** The files of LMDB, the one with the events last. */
 const journalFiles = ['lock.mdb', 'data.mdb']
@@ -49,6 +49,16 @@ export class RunFolder {
     return join(this.path, 'checkpoint')
   }
 
+  /** Names the run whose journal is on a bus elsewhere; null where this folder has none. */
+  async clusterRun(): Promise<string | null> {
+    const text = await readFile(join(this.path, 'cluster.json'), 'utf8').catch(() => null)
+    return text === null ? null : (/"runId":"([0-9a-f]{64})"/.exec(text)?.[1] ?? '')
+  }
+
+  async writeClusterRun(runId: string): Promise<void> {
+    await replaceFile(join(this.path, 'cluster.json'), Buffer.from(JSON.stringify({ runId })))
+  }
+
   async hasJournal(): Promise<boolean> {
     return (await namesIn(this.journal)).includes('data.mdb')
   }
@@ -59,7 +69,7 @@ export class RunFolder {
     if (found && !found.isDirectory())
       throw new LetheError('STORAGE_WRITE', { message: `${this.path} is a file`, expected: 'a folder', hint: 'Choose another --out.' })
     this.#isOurs = found === null
-    if (await this.hasJournal()) return
+    if ((await this.hasJournal()) || (await this.clusterRun()) !== null) return
     const names = (await namesIn(this.path)).filter((name) => !/^(journal|logs|lock|lock\..*)$/.test(name))
     const inner = (await namesIn(this.journal)).filter((name) => !journalFiles.includes(name)).map((name) => join('journal', name))
     const [stranger] = [...names, ...inner]

@@ -7,6 +7,7 @@ import { methodOf } from '../../protocol/methods/index.ts'
 import { normals } from '../../protocol/random.ts'
 import { addInPlace, dot, TreeSum } from '../../protocol/tree.ts'
 import type { JobSession } from '../../worker/session.ts'
+import { flipBit } from './faulty-session.ts'
 
 /*
  * Linear least squares with momentum in the place of a diffusion model: every bit depends on every micro-batch and on their order, and a
@@ -17,6 +18,8 @@ export const toyParameters = 1000
 const fields = 40
 
 export interface ToyFaults {
+  /** Size of the model, where it is not `toyParameters`: the same for all workers of a run. */
+  parameters?: number
   /** The process starts, says `ready` and joins when it gets SIGUSR2: a newcomer that is there at once, however slow the machine is. */
   joinsOnSignal?: boolean
   /** Time of one micro-batch. */
@@ -25,6 +28,8 @@ export interface ToyFaults {
   blockMs?: number
   /** Version after which the parameters go astray. */
   astrayAt?: number
+  /** Step in which one bit of one gradient flips, each time that it is computed. */
+  flipsBitAt?: number
   /** Step whose loss is not a number. */
   nanAt?: number
   /** Measures what is not a number. */
@@ -48,8 +53,9 @@ class ToySession implements JobSession {
   readonly summary
   readonly #job
   readonly #faults: ToyFaults
+  readonly #count: number
   readonly #parameters: Float32Array
-  readonly #momentum = new Float32Array(toyParameters)
+  readonly #momentum: Float32Array
   readonly #config: FileBytes
   #step = 0
 
@@ -57,9 +63,11 @@ class ToySession implements JobSession {
     this.#job = job
     this.#faults = faults
     this.#config = files[0]
-    this.#parameters = drawn(job.seed, 0, 2 ** 20, toyParameters)
+    this.#count = faults.parameters ?? toyParameters
+    this.#parameters = drawn(job.seed, 0, 2 ** 20, this.#count)
+    this.#momentum = new Float32Array(this.#count)
     this.summary = {
-      parameterCount: toyParameters,
+      parameterCount: this.#count,
       channels: [...methodOf(job.method.name).channels],
       microBatches: job.training.batchSize / job.training.microBatchSize,
       manifestDigest: sha256(Buffer.from('toy')),
@@ -90,20 +98,22 @@ class ToySession implements JobSession {
         const input = drawn(this.#job.seed, step, index * channels.length + number, fields)
         const weights = this.#parameters.subarray(0, fields)
         const error = dot(input, weights) - 1
-        const value = new Float32Array(toyParameters)
-        for (let i = 0; i < toyParameters; i++) value[i] = 1e-3 * error * input[i % fields] * (1 + i / 7) + 1e-4 * this.#parameters[i]
+        const value = new Float32Array(this.#count)
+        for (let i = 0; i < this.#count; i++) value[i] = 1e-3 * error * input[i % fields] * (1 + i / 7) + 1e-4 * this.#parameters[i]
         loss.put({ level: 0, index }, this.#faults.nanAt === step ? Number.NaN : error * error)
         gradient.put({ level: 0, index }, value)
       }
       onMicroBatch()
     }
-    return sums.flatMap(({ channel, loss, gradient }) =>
+    const partials = sums.flatMap(({ channel, loss, gradient }) =>
       gradient.nodes().map(({ node, value }, i) => ({ channel, node, loss: loss.nodes()[i].value, gradient: value })),
     )
+    if (step === this.#faults.flipsBitAt) flipBit(partials[0].gradient)
+    return partials
   }
 
   apply(_step: number, direction: Float32Array) {
-    for (let i = 0; i < toyParameters; i++) {
+    for (let i = 0; i < this.#count; i++) {
       this.#momentum[i] = 0.9 * this.#momentum[i] + direction[i]
       this.#parameters[i] -= 0.05 * this.#momentum[i]
     }
@@ -117,18 +127,18 @@ class ToySession implements JobSession {
   }
 
   exportState() {
-    const state = new Float32Array(1 + 2 * toyParameters)
+    const state = new Float32Array(1 + 2 * this.#count)
     state[0] = this.#step
     state.set(this.#parameters, 1)
-    state.set(this.#momentum, 1 + toyParameters)
+    state.set(this.#momentum, 1 + this.#count)
     return bytesOf(state)
   }
 
   importState(bytes: Uint8Array) {
     const state = new Float32Array(bytes.slice().buffer)
     this.#step = state[0]
-    this.#parameters.set(state.subarray(1, 1 + toyParameters))
-    this.#momentum.set(state.subarray(1 + toyParameters))
+    this.#parameters.set(state.subarray(1, 1 + this.#count))
+    this.#momentum.set(state.subarray(1 + this.#count))
   }
 
   checkpointFiles() {

@@ -1,103 +1,141 @@
-import type { WebSocket } from 'ws'
-import type { FileBytes } from '../../protocol/digest.ts'
+import { fromBf16 } from '../../protocol/bf16.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { Job } from '../../protocol/job.ts'
 import {
   type CoordinatorBulk,
   type CoordinatorMessage,
-  coordinatorBulk,
+  type MeshBulk,
   maxPictureBytes,
   type Unsent,
+  type WireEncoding,
   type WorkerBulk,
 } from '../../protocol/messages.ts'
-import { bulkMessageBytes, bulkPath, memberHeader } from '../../protocol/socket.ts'
-import { sendFrames, stateBytesLimit, TransferReader, transferFrames } from '../../protocol/transfer.ts'
-import type { JobSession } from '../session.ts'
-import { connect } from './connect.ts'
-import { Executor, parentComplete } from './executor.ts'
-import { Link } from './link.ts'
-import { Watermark } from './watermark.ts'
+import { assertSecure, type TlsFiles } from '../../protocol/tls.ts'
+import { stateBytesLimit } from '../../protocol/transfer.ts'
+type Mesh = any
+import { BulkSocket } from './bulk.ts'
+import { CentralDelivery, ShardedDelivery } from './delivery.ts'
+import { Executor } from './executor.ts'
+import { type Holding, type Holdings, heldOf, parentComplete } from './holdings.ts'
+import type { Seat } from './link.ts'
+import type { Watermark } from './watermark.ts'
 
-export type OpenSession = (job: Job, files: FileBytes[]) => Promise<JobSession>
+/** Where this worker listens for others. */
+export interface MeshAddress {
+  host: string
+  port: number
+  /** What others are told, where it differs. */
+  url?: string
+  tls?: TlsFiles
+}
 
 export interface MembershipOptions {
-  url: string
+  seat: Seat
+  holdings: Holdings
   token: string
-  openSession: OpenSession
-  /** The coordinator has accepted this worker. */
-  onWelcome(worker: string): void
+  tls?: TlsFiles
+  mesh: MeshAddress
+  /** Sockets beyond this machine need not be encrypted. */
+  insecure: boolean
+  watermark: Watermark
+  onNotice(message: string): void
 }
 
 /** How a membership ended where nothing was wrong here. */
 export type Ending = { type: 'finished'; reason: string } | { type: 'lost'; error: LetheError }
 
-type Welcome = Extract<CoordinatorMessage, { type: 'welcome' }>
-
 const lastWordMs = 1000
 
-/** One stay with a coordinator, from the first hello to the end of the run, or until it is lost. */
+/** One stay with a coordinator, from its welcome to the end of the run, or until it is lost. The session stays. */
 export class Membership {
   readonly #options: MembershipOptions
-  readonly #watermark = new Watermark()
-  readonly #link: Link
   readonly #files = new Map<string, Uint8Array>()
-  #welcome: Welcome | null = null
-  #bulk: WebSocket | null = null
-  #sending: Promise<void> = Promise.resolve()
-  #session: JobSession | null = null
+  #bulk: BulkSocket | null = null
+  #mesh: Mesh | null = null
+  #holding: Holding | null = null
+  #isOpening = false
   #executor: Executor | null = null
+  #sharded: ShardedDelivery | null = null
   /** Messages that came before the session was open. */
-  readonly #early: (() => void)[] = []
+  readonly #early: (() => void | Promise<void>)[] = []
   #end: (ending: Ending | LetheError) => void = () => {}
   #isEnded = false
 
-  /** Resolves or rejects once; a LetheError is this worker's own failure, or the coordinator's word that it must stop. */
+  /**
+   * Resolves or rejects once, when nothing of this membership touches the session any more. A LetheError is this worker's own failure, or
+   * the coordinator's word that it must stop.
+   */
   readonly ended: Promise<Ending>
 
   constructor(options: MembershipOptions) {
     this.#options = options
     this.ended = new Promise<Ending>((resolve, reject) => {
-      this.#end = (ending) => (ending instanceof LetheError ? reject(ending) : resolve(ending))
+      this.#end = (ending) => {
+        this.#isEnded = true
+        if (ending instanceof LetheError) reject(ending)
+        else resolve(ending)
+      }
     }).finally(() => this.#close())
-    this.#link = new Link(options, this.#watermark, {
+    options.seat.listen({
       onMessage: (message) => this.#attempt(() => this.#onMessage(message)),
-      onClosed: (error) => this.#lost(error),
+      onLost: (error) => this.#lost(error),
     })
+    this.#attempt(() => this.#join())
+  }
+
+  /** Asks to go: what is in hand will be done first, then the coordinator says `finish`. Where nothing can be in hand, goes. */
+  leave(reason: string): void {
+    this.#options.seat.post({ type: 'leaving', reason })
+    if (!this.#executor) this.abandon(reason)
+  }
+
+  /** Ends without waiting for anyone. */
+  abandon(reason: string): void {
+    this.#end({ type: 'finished', reason })
   }
 
   async #close(): Promise<void> {
-    this.#isEnded = true
-    this.#executor?.stop()
-    await this.#link.close()
-    this.#bulk?.terminate()
-    this.#session?.dispose()
+    const idle = this.#executor?.stop()
+    this.#bulk?.close()
+    await Promise.all([this.#mesh?.close(), idle])
   }
 
   #lost(error: LetheError): void {
-    if (error.code === 'CONNECTION_REFUSED') this.#end({ type: 'lost', error })
+    if (error.code === 'CONNECTION_REFUSED' || error.code === 'BUS_UNAVAILABLE') this.#end({ type: 'lost', error })
     else this.#end(error)
   }
 
   /** A failure here is told to the coordinator, then ends this worker. */
   #fail(error: LetheError): void {
-    this.#link.send({ type: 'failed', error: error.toWire() })
+    if (this.#isEnded) return
+    this.#options.seat.post({ type: 'failed', error: error.toWire() })
     this.#end(error)
   }
 
   #attempt(work: () => void | Promise<void>): void {
+    if (this.#isEnded) return
     new Promise<void>((resolve) => resolve(work())).catch((error) => this.#fail(LetheError.from(error)))
   }
 
-  #onMessage(message: CoordinatorMessage): void | Promise<void> {
+  async #onMessage(message: CoordinatorMessage): Promise<void> {
     switch (message.type) {
-      case 'welcome':
-        return this.#onWelcome(message)
       case 'assign':
         return this.#whenOpen((executor) => executor.assign(message))
+      case 'assist':
+        return this.#whenOpen((executor) => executor.assist(message))
+      case 'combine':
+        return this.#whenOpen((executor) => executor.combine(message))
+      case 'apply':
+        return this.#whenOpen((executor) => executor.applyGathered(message))
       case 'export':
         return this.#whenOpen((executor) => executor.export(message))
       case 'evaluate':
         return this.#whenOpen((executor) => executor.evaluate(message))
+      case 'peers':
+        return this.#whenOpen(() => this.#mesh?.setPeers(message.peers.map((peer) => this.#secured(peer))))
+      case 'restart':
+        await this.#options.holdings.dispose()
+        return this.#lost(new LetheError('CONNECTION_REFUSED', { message: message.reason }))
       case 'finish':
         return this.#end({ type: 'finished', reason: message.reason })
       case 'fail':
@@ -110,84 +148,151 @@ export class Membership {
     else this.#early.push(() => work(this.#executor as Executor))
   }
 
-  async #onWelcome(welcome: Welcome): Promise<void> {
-    if (this.#welcome) throw new LetheError('CONNECTION_FRAME', { message: 'The coordinator said welcome twice' })
-    this.#welcome = welcome
-    this.#options.onWelcome(welcome.worker)
-    const { url, token } = this.#options
-    const headers = { [memberHeader]: welcome.memberKey }
-    const reader = new TransferReader(coordinatorBulk, (message) => this.#limit(message))
-    const onMessage = (frame: Uint8Array) =>
-      this.#attempt(() => {
-        this.#watermark.add('bytes', frame.byteLength)
-        const transfer = reader.read(frame)
-        if (transfer) return this.#onBulk(transfer.message, transfer.payload)
-      })
-    const dialled = connect({ url, path: bulkPath, token, maxBytes: bulkMessageBytes, headers, onMessage })
-    const socket = await dialled.catch((error: LetheError) => this.#lost(error))
-    if (!socket) return
-    this.#bulk = socket
-    // The last word may still be on its way on the other socket.
-    const gone = () =>
-      setTimeout(
-        () => this.#lost(new LetheError('CONNECTION_REFUSED', { message: `the coordinator at ${url} has gone` })),
-        lastWordMs,
-      ).unref()
-    socket.on('error', gone)
-    socket.on('close', gone)
-  }
-
-  #limit(message: CoordinatorBulk): number {
-    const parameters = this.#session?.summary.parameterCount
-    if (message.type === 'file') return this.#welcome?.files.find(({ path }) => path === message.path)?.bytes ?? 0
-    if (parameters === undefined) return 0
-    return message.type === 'direction' ? 4 * parameters : stateBytesLimit(parameters)
-  }
-
-  #onBulk(message: CoordinatorBulk, payload: Uint8Array<ArrayBuffer>): void | Promise<void> {
-    switch (message.type) {
-      case 'file':
-        this.#files.set(message.path, payload)
-        return this.#open()
-      case 'state':
-        return this.#whenOpen((executor) => executor.load(message.version, payload))
-      case 'direction':
-        if (payload.byteLength !== 4 * (this.#session?.summary.parameterCount ?? 0))
-          throw new LetheError('CONNECTION_FRAME', { message: 'A direction does not have the length of the parameters' })
-        return this.#whenOpen((executor) => executor.apply(message.step, new Float32Array(payload.buffer)))
+  /** Without its address where the way there would not be encrypted: then the coordinator relays. */
+  #secured(peer: { worker: string; url: string | null }): { worker: string; url: string | null } {
+    if (peer.url === null) return peer
+    try {
+      assertSecure(peer.url, this.#options)
+      return peer
+    } catch (error) {
+      this.#options.onNotice(LetheError.from(error).message)
+      return { ...peer, url: null }
     }
   }
 
-  async #open(): Promise<void> {
-    const { job, files: announced, runId } = this.#welcome as Welcome
-    const files = parentComplete(announced, this.#files)
-    if (!files || this.#session) return
+  async #join(): Promise<void> {
+    const { seat, holdings, token, tls, insecure, watermark } = this.#options
+    const { url, welcome } = seat
+    assertSecure(url, { insecure })
+    const held = holdings.get(welcome)
+    const gone = () => this.#lost(new LetheError('CONNECTION_REFUSED', { message: `the coordinator at ${url} has gone` }))
+    try {
+      const bulk = await BulkSocket.open({
+        url,
+        token,
+        memberKey: welcome.memberKey,
+        isHeld: held !== null,
+        tls,
+        watermark,
+        limit: (message) => this.#limit(message),
+        onTransfer: (message, payload) => this.#attempt(() => this.#onTransfer(message, payload)),
+        onError: (error) => this.#fail(error),
+        // The last word may still be on its way on the bus.
+        onClose: () => setTimeout(gone, lastWordMs).unref(),
+      })
+      if (this.#isEnded) return bulk.close()
+      this.#bulk = bulk
+    } catch (error) {
+      return this.#lost(LetheError.from(error))
+    }
+    if (held) await this.#begin(await held)
+    else await this.#openWhenComplete()
+  }
+
+  async #openWhenComplete(): Promise<void> {
+    const { seat, holdings } = this.#options
+    const files = parentComplete(seat.welcome.files, this.#files)
+    if (!files || !this.#bulk || this.#isOpening) return
+    this.#isOpening = true
     this.#files.clear()
-    const session = await this.#options.openSession(job, files)
-    if (this.#isEnded) return session.dispose()
-    this.#session = session
+    await this.#begin(await holdings.open(seat.welcome, files))
+  }
+
+  /** Tells the coordinator what there is, and takes up what it has asked for meanwhile. */
+  async #begin(holding: Holding): Promise<void> {
+    if (this.#isEnded) return
+    const { seat, watermark } = this.#options
+    const { session } = holding
+    this.#holding = holding
+    if (seat.welcome.reducer === 'sharded') await this.#openMesh(holding)
+    if (this.#isEnded) return
+    const { job, runId } = seat.welcome
+    const encoding = encodingOf(job)
+    const { parameterCount } = session.summary
+    const sendBulk = (message: Unsent<WorkerBulk>, payload: Uint8Array) => this.#bulk?.send(message, payload) ?? Promise.resolve()
     this.#executor = new Executor({
-      session,
-      runId,
-      watermark: this.#watermark,
-      send: (message) => this.#link.send(message),
-      sendBulk: (message, payload) => this.#sendBulk(message, payload),
+      holding,
+      watermark,
+      central: new CentralDelivery({ runId, parameterCount, encoding, sendBulk }),
+      sharded: this.#sharded,
+      send: (message) => seat.post(message),
+      sendBulk,
       onError: (error) => this.#fail(error),
     })
     const picture = session.referenceImage()
     const reference = picture && picture.pixels.byteLength <= maxPictureBytes ? picture : null
-    this.#link.send({ type: 'opened', summary: session.summary, version: session.step, digest: session.digest(), reference })
+    const { summary } = session
+    const { parentDigest } = holding
+    seat.post({ type: 'opened', summary, parentDigest, held: heldOf(holding), reference, meshUrl: this.#mesh?.url ?? null })
     for (const work of this.#early.splice(0)) this.#attempt(work)
   }
 
-  #sendBulk(message: Unsent<WorkerBulk>, payload: Uint8Array): Promise<void> {
-    const sent = this.#sending.then(async () => {
-      if (!this.#bulk || this.#bulk.readyState !== this.#bulk.OPEN) return
-      await sendFrames(this.#bulk, transferFrames(message, payload))
-      this.#watermark.add('bytes', payload.byteLength)
+  async #openMesh({ session }: Holding): Promise<void> {
+    const { seat, mesh: address } = this.#options
+    const { worker: self, runId, job, meshKey } = seat.welcome
+    const sharded = new ShardedDelivery({
+      self,
+      runId,
+      summary: session.summary,
+      encoding: encodingOf(job),
+      send: async (to, message, payload) => this.#mesh?.send(to, message, payload),
+      report: (message) => seat.post(message),
+      onError: (error) => this.#fail(error),
     })
-    // A socket that breaks tells by its own event.
-    this.#sending = sent.catch(() => {})
-    return this.#sending
+    const { Mesh } = await import('../exchange/mesh.ts')
+    const mesh = await Mesh.listen({
+      ...address,
+      meshKey,
+      self,
+      limit: (message) => sharded.limit(message),
+      onTransfer: (from, message, payload) => sharded.accept(from, message, payload),
+      relay: async (to, message, payload) => this.#bulk?.send({ type: 'relay', to, message }, payload),
+    })
+    if (this.#isEnded) return mesh.close()
+    this.#mesh = mesh
+    this.#sharded = sharded
+  }
+
+  #limit(message: CoordinatorBulk): number {
+    const parameters = this.#holding?.session.summary.parameterCount
+    if (message.type === 'file') return this.#options.seat.welcome.files.find(({ path }) => path === message.path)?.bytes ?? 0
+    if (parameters === undefined) return 0
+    if (message.type === 'relayed') return this.#sharded?.limit(relayed(message)) ?? 0
+    return message.type === 'direction' ? 4 * parameters : stateBytesLimit(parameters)
+  }
+
+  #onTransfer(message: CoordinatorBulk, payload: Uint8Array<ArrayBuffer>): void | Promise<void> {
+    switch (message.type) {
+      case 'file':
+        if (this.#holding) return
+        this.#files.set(message.path, payload)
+        return this.#openWhenComplete()
+      case 'state':
+        return this.#whenOpen((executor) => executor.load(message.version, payload, message.figures))
+      case 'direction': {
+        const values = message.encoding === 'f32' ? new Float32Array(payload.buffer) : fromBf16(payload)
+        if (values.length !== this.#holding?.session.summary.parameterCount)
+          throw new LetheError('CONNECTION_FRAME', { message: 'A direction does not have the length of the parameters' })
+        return this.#whenOpen((executor) => executor.apply(message.step, { values, figures: message.figures }))
+      }
+      case 'relayed':
+        return this.#acceptRelayed(message, payload)
+    }
+  }
+
+  /** What another worker sent in error is not this one's failure. */
+  #acceptRelayed(message: Extract<CoordinatorBulk, { type: 'relayed' }>, payload: Uint8Array): void {
+    try {
+      this.#sharded?.accept(message.from, relayed(message), payload)
+    } catch (error) {
+      this.#options.onNotice(`${message.from}: ${LetheError.from(error).message}`)
+    }
   }
 }
+
+/** As it would have come from the other worker directly. */
+function relayed({ message, sha256, totalBytes, offset }: Extract<CoordinatorBulk, { type: 'relayed' }>): MeshBulk {
+  return { ...message, sha256, totalBytes, offset }
+}
+
+const encodingOf = (job: Job): WireEncoding => (job.kind === 'evaluate' ? 'f32' : (job.training.wire ?? 'f32'))

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto'
+import type { Admission } from '../protocol/admission.ts'
+import type { Bus } from '../protocol/bus/bus.ts'
+import type { FileBytes } from '../protocol/digest.ts'
+import { LetheError } from '../protocol/errors.ts'
+import type { Job } from '../protocol/job.ts'
+import type { RunReport } from '../protocol/report.ts'
+import { Control } from './control.ts'
+import { Leadership } from './leadership/lead.ts'
+import type { CoordinatorEvent, Log } from './run/events.ts'
+import { Run } from './run/run.ts'
+import type { RunFolder } from './storage/folder.ts'
+import { finishedReport, openClusterStore, type RunIdentity, type Store } from './store.ts'
+
+export interface LeaderOptions {
+  job: Job
+  written: Job
+  identity: RunIdentity
+  runId: string
+  parent: readonly FileBytes[]
+  folder: RunFolder
+  fresh: boolean
+  /** Opened already where no other coordinator can lead; null where the journal is on the bus. */
+  store: Store | null
+  bus: Bus
+  cluster: string
+  /** Of the bulk sockets; empty where they are at the address of the bus. */
+  url: string
+  admission: Admission
+  expectedWorkers: number
+  reducer: 'central' | 'sharded'
+  auditEvery: number
+  log: Log
+  onEvent(event: CoordinatorEvent): void
+}
+
+/** A coordinator's life: it stands by until it leads, runs the job, and hands over or ends. */
+export class Leader {
+  readonly result: Promise<RunReport>
+  readonly #options: LeaderOptions
+  readonly #leadership: Leadership
+  #settle: { resolve(report: RunReport): void; reject(error: LetheError): void } = { resolve() {}, reject() {} }
+  #run: Run | null = null
+  #store: Store | null = null
+  #unlisten: () => void = () => {}
+  #isFinished = false
+  #ending: LetheError | null = null
+
+  constructor(options: LeaderOptions) {
+    this.#options = options
+    const { bus, cluster, runId, url, store, log, onEvent } = options
+    this.result = new Promise<RunReport>((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    this.result.catch(() => {})
+    this.#leadership = new Leadership({
+      bus,
+      cluster,
+      runId,
+      url,
+      isAlone: store !== null,
+      log,
+      onElected: (epoch) => void this.#lead(epoch).catch((error) => this.fail(LetheError.from(error))),
+      onSuspended: () => this.#run?.suspend(true),
+      onResumed: () => this.#run?.suspend(false),
+      onDeposed: (error) => this.fail(error),
+      onFinished: () => void this.#readResult().catch((error) => this.fail(LetheError.from(error))),
+    })
+    if (store === null) onEvent({ type: 'standby' })
+  }
+
+  get run(): Run | null {
+    return this.#run
+  }
+
+  start(): void {
+    this.#leadership.start()
+  }
+
+  /** Ends this coordinator with an error; what is durable stays. */
+  fail(error: LetheError): void {
+    this.#ending ??= error
+    if (this.#run) this.#run.fail(error)
+    else this.#settle.reject(error)
+  }
+
+  /** Once the result is out: workers are told, and whoever stands by. */
+  async part(): Promise<void> {
+    await this.#run?.part()
+    this.#unlisten()
+    await this.#leadership.stop({ finished: this.#isFinished })
+    if (this.#options.store === null) await this.#store?.journal.close()
+  }
+
+  async #lead(epoch: number): Promise<void> {
+    const { folder, job, written, identity, runId, parent, bus, cluster, fresh, admission, log, onEvent } = this.#options
+    const { coordinator } = this.#leadership
+    const store =
+      this.#options.store ?? (await openClusterStore({ folder, job, identity, runId, bus, epoch, coordinator, fresh, logger: log }))
+    this.#store = store
+    if (this.#ending) return
+    if (store.history.finished) return this.#finish(store.history.finished.report)
+    for (const fingerprint of store.history.admitted) admission.remember(fingerprint)
+    const control = new Control({ bus, cluster, runId, epoch, admission, leads: () => this.#leadership.leads, log })
+    const { expectedWorkers, reducer, auditEvery } = this.#options
+    const run = new Run({
+      job,
+      written,
+      ...identity,
+      parent,
+      folder,
+      journal: store.journal,
+      history: store.history,
+      runId,
+      settings: { expectedWorkers, reducer, auditEvery, epoch },
+      meshKey: randomBytes(32).toString('hex'),
+      publish: (address, packet) => control.publish(address, packet),
+      log,
+      onEvent,
+    })
+    this.#run = run
+    run.result.then(
+      (report) => this.#finish(report),
+      (error) => this.#settle.reject(error),
+    )
+    this.#unlisten = await control.listen(run)
+    onEvent({ type: 'leading', epoch })
+  }
+
+  #finish(report: RunReport): void {
+    this.#isFinished = true
+    this.#settle.resolve(report)
+  }
+
+  /** Another coordinator has finished the run: its report is in the journal. */
+  async #readResult(): Promise<void> {
+    this.#settle.resolve(await finishedReport(this.#options.bus, this.#options.runId))
+  }
+}

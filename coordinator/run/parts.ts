@@ -1,0 +1,80 @@
+import { plan } from '../planner.ts'
+import { lateAfterMs, measure } from './pace.ts'
+import { activeMembers, type Part, type RunCommand, type RunEvent, type RunState } from './state.ts'
+
+/* The parts of the step at hand: who computes what, who is late, and who takes over. */
+
+/** Weight of the newest measurement of a worker's speed. */
+const speedWeight = 0.3
+
+const isOwed = (part: Part) => !part.isDone && part.end > part.start
+
+export function deliver(state: RunState, event: Extract<RunEvent, { type: 'delivered' }>): void {
+  const part = state.plan?.parts.find(({ worker, start, end }) => worker === event.worker && start === event.start && end === event.end)
+  if (!part || state.plan?.epoch !== event.epoch || part.isDone) return
+  part.isDone = true
+  const member = state.members.get(event.worker)
+  const size = event.end - event.start
+  if (!member || !(event.computeMs > 0) || size === 0) return
+  const speed = size / event.computeMs
+  if (member.speed !== null) measure(state.pace, (event.computeMs * member.speed) / size)
+  member.speed = member.speed === null ? speed : member.speed + speedWeight * (speed - member.speed)
+}
+
+/** Gives what a worker that has gone still owed to the others; where it owned a slice of the sum, the step is planned anew. */
+export function reassign(state: RunState, worker: string, now: number, commands: RunCommand[]): void {
+  const current = state.plan
+  if (current === null) return
+  const isReduced = state.reduced?.epoch === current.epoch
+  if (current.slices?.some((slice) => slice.worker === worker)) {
+    state.plan = null
+    state.gathering = null
+    state.reduced = null
+    return
+  }
+  // Its digests are what the audit waits for.
+  if (current.isAudited && !isReduced) {
+    state.plan = null
+    return
+  }
+  const owed = current.parts.filter((part) => part.worker === worker && isOwed(part) && !part.isAssisted)
+  current.parts = current.parts.filter((part) => part.worker !== worker)
+  if (owed.length === 0 || isReduced) return
+  const helpers = activeMembers(state)
+  if (helpers.length === 0) {
+    state.plan = null
+    return
+  }
+  for (const part of owed) assist(state, part, helpers, now, commands)
+}
+
+/** The late parts of a step go to those who are done. The first answer to each micro-batch counts. */
+export function helpStragglers(state: RunState, now: number, commands: RunCommand[]): void {
+  const current = state.plan
+  if (current === null || current.isAudited || state.reduced !== null) return
+  const owing = new Set(current.parts.filter(isOwed).map(({ worker }) => worker))
+  if (owing.size === 0) return
+  const idle = activeMembers(state).filter(({ worker, version }) => !owing.has(worker) && version === state.version)
+  if (idle.length === 0) return
+  for (const part of current.parts.filter((one) => isOwed(one) && !one.isAssisted)) {
+    const speed = state.members.get(part.worker)?.speed ?? null
+    const lateMs = speed === null ? null : lateAfterMs(state.pace, (part.end - part.start) / speed)
+    if (lateMs === null || now - part.since < lateMs) continue
+    part.isAssisted = true
+    assist(state, part, idle, now, commands)
+  }
+}
+
+function assist(
+  state: RunState,
+  { start, end }: Part,
+  helpers: ReturnType<typeof activeMembers>,
+  now: number,
+  commands: RunCommand[],
+): void {
+  const current = state.plan
+  if (current === null) return
+  const ranges = plan(helpers, end, start).filter((range) => range.end > range.start)
+  current.parts.push(...ranges.map((range) => ({ ...range, isDone: false, isAssisted: false, since: now })))
+  commands.push({ type: 'assist', epoch: current.epoch, step: current.step, ranges })
+}

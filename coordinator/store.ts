@@ -1,0 +1,94 @@
+import type { Blobs, Bus } from '../protocol/bus/bus.ts'
+import { type Log as BusLog, NatsBus } from '../protocol/bus/nats.ts'
+import { LetheError } from '../protocol/errors.ts'
+import type { Job } from '../protocol/job.ts'
+import type { RunReport } from '../protocol/report.ts'
+import { emptyHistory, fold, type History, type Journal } from './journal/journal.ts'
+import { LmdbJournal } from './journal/lmdb.ts'
+import { NatsJournal, readJournal } from './journal/nats.ts'
+import type { Log } from './run/events.ts'
+import type { RunFolder } from './storage/folder.ts'
+
+export interface RunIdentity {
+  jobDigest: string
+  parentSha256: string
+}
+
+export interface Store {
+  journal: Journal
+  history: History
+  /** The folder held no run before. */
+  isNew: boolean
+}
+
+/** Opens the journal that is in the folder, or starts one. @throws LetheError RUN_EXISTS where it is another run's. */
+export async function openLocalStore(folder: RunFolder, job: Job, identity: RunIdentity, fresh: boolean): Promise<Store> {
+  if (fresh && ((await folder.hasJournal()) || (await folder.clusterRun()) !== null)) await folder.clear()
+  if ((await folder.clusterRun()) !== null) throw new LetheError('RUN_EXISTS', { message: `${folder.path} holds a run of a cluster` })
+  const isNew = !(await folder.hasJournal())
+  const journal = new LmdbJournal(folder.journal)
+  try {
+    const history = journal.read().reduce(fold, emptyHistory())
+    const { opened } = history
+    if (opened && (opened.jobDigest !== identity.jobDigest || opened.parentSha256 !== identity.parentSha256)) {
+      const what = opened.jobDigest === identity.jobDigest ? 'a run of this job from another checkpoint' : 'a run of another job'
+      throw new LetheError('RUN_EXISTS', { message: `${folder.path} holds ${what}` })
+    }
+    if (!opened) await begin(folder, job, journal, history, identity)
+    return { journal, history, isNew }
+  } catch (error) {
+    await journal.close()
+    if (isNew) await folder.clear()
+    throw error
+  }
+}
+
+export interface ClusterStoreOptions {
+  folder: RunFolder
+  job: Job
+  identity: RunIdentity
+  runId: string
+  bus: Bus
+  epoch: number
+  coordinator: string
+  fresh: boolean
+  logger: Log
+}
+
+/**
+ * Opens the journal of a run on the bus, as the leader of this epoch. Checkpoints that the journal names are of use only where this
+ * machine has them: else the run goes on from what workers hold.
+ */
+export async function openClusterStore(options: ClusterStoreOptions): Promise<Store> {
+  const { folder, job, identity, runId, bus, epoch, coordinator, fresh } = options
+  const { log, blobs } = await journalOf(bus, runId)
+  if (fresh) await log.delete()
+  const journal = await NatsJournal.open({ bus, log, blobs, epoch, coordinator, logger: options.logger })
+  const history = journal.read().reduce(fold, emptyHistory())
+  await folder.writeClusterRun(runId)
+  if (!history.opened) await begin(folder, job, journal, history, identity)
+  const { checkpoint } = history
+  const isHere = checkpoint && (await folder.readState(checkpoint.version, checkpoint.stateSha256).catch(() => null)) !== null
+  if (!isHere) history.checkpoint = null
+  return { journal, history, isNew: false }
+}
+
+async function begin(folder: RunFolder, job: Job, journal: Journal, history: History, identity: RunIdentity): Promise<void> {
+  await folder.writeJob(job)
+  const event = { type: 'opened', ...identity } as const
+  await journal.append(event)
+  fold(history, event)
+}
+
+/** What the last leader of a finished run reported. @throws LetheError INTERNAL where the journal does not hold it. */
+export async function finishedReport(bus: Bus, runId: string): Promise<RunReport> {
+  const { log, blobs } = await journalOf(bus, runId)
+  const { finished } = (await readJournal(log, blobs)).reduce(fold, emptyHistory())
+  if (!finished) throw new LetheError('INTERNAL', { message: 'the run is said to be finished, but its journal holds no report' })
+  return finished.report
+}
+
+async function journalOf(bus: Bus, runId: string): Promise<{ log: BusLog; blobs: Blobs }> {
+  if (!(bus instanceof NatsBus)) throw new LetheError('INTERNAL', { message: 'only NATS keeps journals' })
+  return { log: await bus.log(runId), blobs: await bus.blobs(`lethe-${runId}`) }
+}

@@ -1,0 +1,174 @@
+import { X509Certificate } from 'node:crypto'
+import {
+  type Authenticator,
+  type ConnectionOptions,
+  credsAuthenticator,
+  type NatsConnection,
+  nkeyAuthenticator,
+  usernamePasswordAuthenticator,
+  type WsConnectionOptions,
+  wsconnect,
+} from '@nats-io/nats-core'
+import { nkeys } from '@nats-io/nats-core/internal'
+import { connect } from '@nats-io/transport-node'
+import { WebSocket } from 'ws'
+import type { TlsMaterial } from '../../dial.ts'
+import { LetheError } from '../../errors.ts'
+import { busPayloadBytes } from '../bus.ts'
+import { unavailable } from '../payload.ts'
+
+export interface NatsOptions {
+  /** Contents of a credentials file: a line `user:password`, a seed of an nkey, or what `nsc generate creds` writes. */
+  credentials?: string
+  tls?: TlsMaterial
+  /** Shown by the server's monitoring. */
+  name?: string
+  connectTimeoutMs?: number
+}
+
+/** Names that need no more than a server of this version, which is Debian 12's. */
+const minVersion = [2, 9, 0]
+/** Headers of JetStream beside a payload. */
+const headerBytes = 8 * 1024
+
+const encoder = new TextEncoder()
+
+/**
+ * Connects and checks that the server can carry the bus. Lost connections are made again without end.
+ * @throws LetheError BUS_UNAVAILABLE, USAGE where the address or the credentials have no known form.
+ */
+export async function connectNats(url: string, options: NatsOptions): Promise<NatsConnection> {
+  const servers = url.split(',').map((one) => server(one.trim()))
+  const { isWebSocket, isTls } = servers[0]
+  if (servers.some((one) => one.isWebSocket !== isWebSocket || one.isTls !== isTls))
+    throw new LetheError('USAGE', { message: 'all addresses of a bus must have the same scheme' })
+  const credentials = parseCredentials(options.credentials)
+  const common: ConnectionOptions = {
+    servers: servers.map((one) => one.address),
+    name: options.name ?? 'lethe',
+    authenticator: credentials.authenticator,
+    ignoreAuthErrorAbort: true,
+    inboxPrefix: `_INBOX_${(credentials.user ?? commonName(options.tls?.cert) ?? 'lethe').replace(/[^A-Za-z0-9_-]/g, '_')}`,
+    maxPingOut: 2,
+    maxReconnectAttempts: -1,
+    pingInterval: 1000,
+    reconnectJitter: 50,
+    reconnectJitterTLS: 50,
+    reconnectTimeWait: 250,
+    timeout: options.connectTimeoutMs ?? 5000,
+    waitOnFirstConnect: false,
+  }
+  useTransport(isWebSocket ? 'WebSocket' : 'TCP')
+  let connection: NatsConnection
+  try {
+    connection = isWebSocket
+      ? await wsconnect({ ...common, wsFactory: socketFactory(options.tls, common.timeout as number) } as unknown as WsConnectionOptions)
+      : await connect({ ...common, ...((isTls || options.tls) && { tls: pem(options.tls ?? {}) }) })
+  } catch (cause) {
+    throw refusal(cause, servers[0].address)
+  }
+  try {
+    checkServer(connection)
+  } catch (error) {
+    await connection.close()
+    throw error
+  }
+  return connection
+}
+
+/** The client keeps one kind of transport for the whole process, and would make a lost connection again with the wrong one. */
+let transport: 'TCP' | 'WebSocket' | null = null
+function useTransport(kind: 'TCP' | 'WebSocket'): void {
+  transport ??= kind
+  if (transport !== kind) throw new LetheError('USAGE', { message: 'one process cannot use NATS over TCP and over WebSocket' })
+}
+
+function server(text: string): { address: string; isWebSocket: boolean; isTls: boolean } {
+  const match = /^(nats|tls|nats\+ws|nats\+wss):\/\/(.+)$/.exec(text)
+  const parsed = match && URL.canParse(`http://${match[2]}`) ? new URL(`http://${match[2]}`) : null
+  if (!match || !parsed) throw new LetheError('USAGE', { message: 'the address of the bus is not one of NATS', expected: 'nats://host:port' })
+  if (parsed.username || parsed.password)
+    throw new LetheError('USAGE', {
+      message: 'the address of the bus holds a password, which everyone on this machine could read',
+      hint: 'Write it into a file for --bus-credentials, as user:password.',
+    })
+  const isWebSocket = match[1].startsWith('nats+')
+  const isTls = match[1] === 'tls' || match[1] === 'nats+wss'
+  const [scheme, defaultPort] = isWebSocket ? [isTls ? 'wss://' : 'ws://', isTls ? 443 : 80] : ['', 4222]
+  // `http:` hides its own default port.
+  const port = parsed.port || (/:80$/.test(match[2].replace(/\/.*$/, '')) ? 80 : defaultPort)
+  return { address: `${scheme}${parsed.hostname}:${port}${isWebSocket ? parsed.pathname : ''}`, isWebSocket, isTls }
+}
+
+function parseCredentials(text: string | undefined): { authenticator?: Authenticator; user?: string } {
+  const content = text?.trim()
+  if (!content) return {}
+  try {
+    if (content.includes('-----BEGIN')) {
+      const seed = /^SU[A-Z2-7]{56}$/m.exec(content)?.[0]
+      return { authenticator: credsAuthenticator(encoder.encode(content)), user: seed && publicKey(seed) }
+    }
+    if (/^SU[A-Z2-7]{56}$/.test(content)) return { authenticator: nkeyAuthenticator(encoder.encode(content)), user: publicKey(content) }
+    const match = /^([^:\s]+):(\S+)$/.exec(content)
+    if (match) return { authenticator: usernamePasswordAuthenticator(match[1], match[2]), user: match[1] }
+  } catch {
+    // Told below, without the cause: its text could hold the secret.
+  }
+  throw new LetheError('USAGE', {
+    message: 'the bus credentials have none of the known forms',
+    expected: 'one line user:password, a seed of an nkey (SU…), or a file made by `nsc generate creds`',
+  })
+}
+
+const publicKey = (seed: string) => nkeys.fromSeed(encoder.encode(seed)).getPublicKey()
+
+/** What `verify_and_map` calls the user of a certificate ends in its common name. */
+function commonName(cert: string | Buffer = ''): string | undefined {
+  try {
+    return /^CN=(.+)$/m.exec(new X509Certificate(cert).subject)?.[1]
+  } catch {
+    // What is wrong with the certificate, TLS will say.
+    return undefined
+  }
+}
+
+const pem = ({ ca, cert, key }: TlsMaterial) => ({ ca: ca?.toString(), cert: cert?.toString(), key: key?.toString() })
+
+function socketFactory(tls: TlsMaterial | undefined, handshakeTimeout: number) {
+  return async (address: string) => ({
+    socket: new ImpatientSocket(address, { handshakeTimeout, perMessageDeflate: false, maxPayload: 2 * busPayloadBytes, ...tls }),
+    encrypted: address.startsWith('wss:'),
+  })
+}
+
+/** Does not wait long for a server that does not answer a close: the client would wait as long before it connects again. */
+class ImpatientSocket extends WebSocket {
+  override close(...args: Parameters<WebSocket['close']>): void {
+    super.close(...args)
+    setTimeout(() => this.terminate(), 250).unref()
+  }
+}
+
+function checkServer(connection: NatsConnection): void {
+  const { version = '0', max_payload: maxPayload = 0 } = connection.info ?? {}
+  const parts = version.split(/[.-]/).map(Number)
+  const isOld = minVersion.some((wanted, i) => parts[i] < wanted && minVersion.slice(0, i).every((one, j) => parts[j] === one))
+  if (isOld || !parts.slice(0, 2).every(Number.isInteger))
+    throw unavailable('the NATS server is too old', { expected: `version ${minVersion.slice(0, 2).join('.')} or newer`, received: version })
+  if (maxPayload < busPayloadBytes + headerBytes)
+    throw unavailable('the NATS server takes too small messages', {
+      expected: `max_payload of at least ${busPayloadBytes + headerBytes} bytes`,
+      received: `${maxPayload}`,
+    })
+}
+
+function refusal(cause: unknown, address: string): LetheError {
+  const { name = '', message = String(cause) } = cause instanceof Error ? cause : {}
+  if (name === 'AuthorizationError' || /authorization violation/i.test(message))
+    return new LetheError('BUS_UNAVAILABLE', {
+      message: `the NATS server at ${address} does not accept the credentials`,
+      hint: 'Give a user of that server with --bus-credentials, or a client certificate.',
+      cause,
+    })
+  return unavailable(`cannot reach the NATS server at ${address}`, { received: message || name, cause })
+}
