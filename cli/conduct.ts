@@ -3,6 +3,7 @@ import type { CoordinatorEvent, CoordinatorOptions } from '../coordinator/main.t
 import { startCoordinator } from '../coordinator/main.ts'
 import { textTable } from '../coordinator/report/table.ts'
 import type { RunReport } from '../protocol/report.ts'
+import { openEvents } from './events.ts'
 import { catchInterrupt } from './interrupt.ts'
 import { openLog } from './log.ts'
 import { ProgressLine } from './progress.ts'
@@ -12,18 +13,22 @@ import type { WorkerPool } from './worker-pool.ts'
 export interface ConductOptions {
   coordinator: Omit<CoordinatorOptions, 'onEvent' | 'log'>
   json: boolean
+  /** File that gets the events of the run. */
+  events?: string
   /** Called once the coordinator listens; the pool that it starts, if any, ends with the run. */
   onListening(address: { bus: string; token: string | null }, note: (text: string) => void): WorkerPool | undefined
 }
 
 /** Runs a coordinator to the end of its run: progress on stderr, the result on stdout. An interrupted run can be resumed. */
-export async function conduct({ coordinator: options, json, onListening }: ConductOptions): Promise<void> {
+export async function conduct({ coordinator: options, json, events, onListening }: ConductOptions): Promise<void> {
+  const recordEvent = events === undefined ? () => {} : openEvents(events)
   const progress = new ProgressLine(process.stderr)
   const note = (text: string) => progress.note(paint(process.stderr, 'dim', text))
   const interrupt = catchInterrupt(`Resume with: ${resumeCommand(process.argv.slice(2))}`)
   let pool: WorkerPool | undefined
   let over = false
   const onEvent = (event: CoordinatorEvent) => {
+    recordEvent(event)
     if (over) return
     if (event.type === 'progress') {
       progress.update(event)

@@ -42,6 +42,7 @@ docs/cluster.md shows a whole cluster.`,
       await conduct({
         coordinator: { ...coordinator, host: options.host, port: options.port, advertise: options.advertise, token: given },
         json: options.json ?? false,
+        events: options.events,
         onListening: ({ bus, token }) => {
           const secret = token === null || given ? 'LETHE_TOKEN=<the token>' : `LETHE_TOKEN=${token}`
           const cluster = options.bus && options.cluster !== 'default' ? ` --cluster ${options.cluster}` : ''

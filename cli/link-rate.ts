@@ -1,17 +1,12 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { WebSocket } from 'ws'
-import { z } from 'zod'
 import { bulkMessageBytes } from '../protocol/socket.ts'
 import { sendFrames, transferFrames } from '../protocol/transfer.ts'
 import { median } from './step-time.ts'
 
-/** What the measurement sends: segments of a transfer, without a message of their own. */
-export const probeSchema = z.strictObject({
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  totalBytes: z.int().min(0),
-  offset: z.int().min(0),
-})
+/** What the measurement sends: a transfer like any other. */
+const probe = { type: 'file', ticket: 0, path: 'probe' }
 export const maxProbeBytes = 64 * 2 ** 20
 
 const minProbeBytes = 2 ** 20
@@ -45,7 +40,7 @@ async function measure(thread: Worker, bytes: number): Promise<LinkRate> {
   const roundTrip = async (payload: Uint8Array): Promise<number> => {
     const startedAt = performance.now()
     const answered = once(socket, 'message')
-    await sendFrames(socket, transferFrames({}, payload))
+    await sendFrames(socket, transferFrames(probe, payload))
     await answered
     return performance.now() - startedAt
   }

@@ -10,6 +10,7 @@ export interface RunOptions extends JobOptions, SecurityOptions {
   out?: string
   fresh?: boolean
   json?: boolean
+  events?: string
   bus?: string
   cluster: string
   reducer: ReducerChoice
@@ -24,6 +25,7 @@ export function addRunOptions(command: Command): Command {
     .option('--no-evaluate', 'measure nothing before and after; it is another job then')
     .option('--fresh', 'delete what the run folder holds and start over')
     .option('--json', 'print the report as one JSON object on stdout, and nothing else there')
+    .option('--events <file>', 'append what happens (joins, losses, elections, steps) to this file, one JSON object a line')
     .option('--bus <url>', 'NATS server that carries control messages and keeps the journal, such as tls://nats.example:4222', busUrl)
     .option('--cluster <name>', 'name of this group of runs and workers on the NATS server', clusterName, 'default')
     .addOption(
@@ -80,6 +82,7 @@ Ctrl-C leaves a run that the same command resumes; a second Ctrl-C ends at once.
         // Its own workers need no issued token.
         coordinator: { ...coordinator, token: joinToken(undefined) ?? randomBytes(24).toString('base64url') },
         json: options.json ?? false,
+        events: options.events,
         onListening: ({ bus, token }, onNotice) =>
           new WorkerPool({
             workers: options.workers,

@@ -62,16 +62,18 @@ export function readSecurity(options: SecurityOptions, role: Role): Security {
 
 const schemes = ['ws:', 'wss:', 'nats:', 'tls:', 'nats+ws:', 'nats+wss:']
 
-/** Parser of `--bus` and `--join`. */
+/** Parser of addresses; those of several NATS servers are joined by commas. */
 export function busUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || !schemes.includes(url.protocol) || url.hostname === '')
-    throw new InvalidArgumentError('It must be like wss://10.0.0.5:7777 or tls://nats.example:4222.')
-  // Commander would print the argument, and with it the secret.
-  if (url.username !== '' || url.password !== '')
-    throw new LetheError('USAGE', {
-      message: 'an address must not hold a user or a password',
-      hint: 'Put them into a file: --bus-credentials.',
-    })
+  for (const one of text.split(',').map((part) => part.trim())) {
+    const url = URL.canParse(one) ? new URL(one) : undefined
+    if (!url || !schemes.includes(url.protocol) || url.hostname === '')
+      throw new InvalidArgumentError('It must be like wss://10.0.0.5:7777 or tls://nats.example:4222.')
+    // Commander would print the argument, and with it the secret.
+    if (url.username !== '' || url.password !== '')
+      throw new LetheError('USAGE', {
+        message: 'an address must not hold a user or a password',
+        hint: 'Put them into a file: --bus-credentials.',
+      })
+  }
   return text
 }

@@ -6,7 +6,9 @@ import { openBus } from '../protocol/bus/open.ts'
 import { digestOf, filesDigest, sha256 } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
 import type { Job } from '../protocol/job.ts'
+import { methodOf } from '../protocol/methods/index.ts'
 import type { RunReport } from '../protocol/report.ts'
+import { chooseReducer } from '../protocol/scaling.ts'
 import { assertSecure, assertSecureListener, type TlsFiles } from '../protocol/tls.ts'
 import { Broker } from './broker/broker.ts'
 import { Leader } from './leader.ts'
@@ -67,6 +69,12 @@ export interface Coordinator {
   stop(reason: string): Promise<void>
 }
 
+type Undo = (() => unknown)[]
+
+async function undo(steps: Undo): Promise<void> {
+  for (const step of steps.splice(0).reverse()) await step()
+}
+
 /** The bus that one coordinator serves has no other users. */
 const ownCluster = 'default'
 
@@ -84,43 +92,41 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const runId = sha256(Buffer.from(`${identity.jobDigest} ${identity.parentSha256}`))
   const folder = new RunFolder(options.out)
   await folder.check()
-  /** Undone in reverse order, at the end or where something fails before. */
-  const undo: (() => unknown)[] = [() => folder.removeIfEmpty(), await lock(folder.lock)]
-  const close = async () => {
-    for (const step of undo.splice(0).reverse()) await step()
-  }
+  /** What holds the folder, and what holds sockets; the folder is free once the result is out. */
+  const holds: Undo = [() => folder.removeIfEmpty(), await lock(folder.lock)]
+  const opens: Undo = []
   try {
     const store = options.bus ? null : await openLocalStore(folder, job, identity, fresh)
     if (store) {
-      undo.push(async () => {
+      holds.push(async () => {
         await store.journal.close()
         if (store.isNew && store.history.commits.length === 0 && store.history.evaluated.before.size === 0) await folder.clear()
       })
       if (store.history.finished) {
-        await close()
+        await undo(holds)
         return { bus: '', token, result: Promise.resolve(store.history.finished.report), stop: async () => {} }
       }
     }
     const broker = options.bus ? null : new Broker({ folder: null })
-    if (broker) undo.push(() => broker.close())
+    if (broker) opens.push(() => broker.close())
     const bus: Bus = broker
       ? broker.local()
       : await openBus(options.bus?.url ?? '', { tls, credentials: options.bus?.credentials, name: 'lethe coordinator' })
-    undo.push(() => bus.close())
+    opens.push(() => bus.close())
     const admission = new Admission({ issuer: options.issuer ?? null, secret: token, admitted: store?.history.admitted ?? [] })
     let leader: Leader | null = null
     const server = await listen({
       host,
       port: options.port ?? 0,
       tls,
-      isToken: (text) => admission.isToken(text, Date.now()),
+      refusal: (text) => admission.refusal(text, Date.now()),
       onBus: broker && ((socket) => broker.attach(socket, { role: 'worker' })),
       isExpected: (memberKey) => leader?.run?.isExpected(memberKey) ?? false,
       onBulk: (socket, memberKey, holdsSession) => {
         if (!leader?.run?.joinBulk(socket, memberKey, holdsSession)) socket.close(1008, 'no such worker')
       },
     })
-    undo.push(() => server.close())
+    opens.push(() => server.close())
     const own = options.advertise ?? server.url.replace(/^(wss?):\/\/(0\.0\.0\.0|\[::\])(?=:)/, `$1://${hostname()}`)
     onEvent({ type: 'listening', url: own })
     leader = new Leader({
@@ -137,19 +143,19 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       url: broker ? '' : own,
       admission,
       expectedWorkers: options.expectedWorkers ?? 1,
-      reducer: chooseReducer(options.reducer ?? 'auto', parent),
+      reducer: reducerOf(options, parent),
       auditEvery: options.auditEvery ?? 0,
       log,
       onEvent,
     })
-    const { result } = leader
+    const result = leader.result.finally(() => undo(holds))
     const ending = leader
     // After whoever waits for the result has heard of it: workers that end now are not workers that died.
     const parted = result
       .catch(() => {})
       .then(() => new Promise(setImmediate))
       .then(() => ending.part())
-      .finally(close)
+      .finally(() => undo(opens))
     const stop = async (reason: string) => {
       ending.fail(new LetheError('INTERRUPTED', { message: reason }))
       await parted
@@ -157,7 +163,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     ending.start()
     return { bus: options.bus?.url ?? own, token, result, stop }
   } catch (error) {
-    await close()
+    await undo(opens)
+    await undo(holds)
     throw error
   }
 }
@@ -174,11 +181,11 @@ function checkOptions({ job, bus, auditEvery = 0, tls, insecure = false }: Coord
 }
 
 const bytesPerParameter = 4
-const mostCentralParameters = 100e6
 
 /** Where the parent is a configuration alone, its network is taken to be small. */
-function chooseReducer(choice: ReducerChoice, parent: readonly { bytes: Uint8Array }[]): 'central' | 'sharded' {
-  if (choice !== 'auto') return choice
-  const bytes = parent.reduce((sum, file) => sum + file.bytes.byteLength, 0)
-  return bytes / bytesPerParameter > mostCentralParameters ? 'sharded' : 'central'
+function reducerOf(options: CoordinatorOptions, parent: readonly { bytes: Uint8Array }[]): 'central' | 'sharded' {
+  const { job, reducer = 'auto', expectedWorkers = 1 } = options
+  if (reducer !== 'auto' || job.kind === 'evaluate') return reducer === 'auto' ? 'central' : reducer
+  const parameterCount = parent.reduce((sum, file) => sum + file.bytes.byteLength, 0) / bytesPerParameter
+  return chooseReducer({ parameterCount, channels: methodOf(job.method.name).channels.length, workers: expectedWorkers }).reducer
 }

@@ -42,15 +42,19 @@ export class Admission {
     this.#admitted.add(fingerprint)
   }
 
-  /** For HTTP upgrades, where nothing but the token is known: could whoever has it be a worker? */
-  isToken(text: string, now: number): boolean {
+  /** For HTTP upgrades, where nothing but the token is known: why who has it cannot be a worker, or null. */
+  refusal(text: string, now: number): LetheError | null {
     try {
       const claims = this.#claims(text)
-      if (claims === null || !isExpired(claims, now) || this.#used.has(tokenKey(text))) return true
-      return claims.subject !== undefined && this.#admitted.has(claims.subject)
-    } catch {
-      return false
+      if (claims === null || !isExpired(claims, now) || this.#used.has(tokenKey(text))) return null
+      return claims.subject !== undefined && this.#admitted.has(claims.subject) ? null : expired(claims)
+    } catch (error) {
+      return LetheError.from(error)
     }
+  }
+
+  isToken(text: string, now: number): boolean {
+    return this.refusal(text, now) === null
   }
 
   /**

@@ -20,8 +20,9 @@ function roundedHalf(bits: number): number {
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
 }
 
-/** @throws RangeError where the bytes are not whole elements, aligned to two. */
+/** @throws RangeError where the bytes are not whole elements. */
 export function fromBf16(bytes: Uint8Array): Float32Array<ArrayBuffer> {
+  if (bytes.byteOffset % 2 !== 0) return fromBf16(new Uint8Array(bytes))
   if (bytes.byteLength % 2 !== 0) throw new RangeError(`bf16 takes two bytes an element: ${bytes.byteLength}`)
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2)
   const bits = new Uint32Array(halves.length)

@@ -48,64 +48,94 @@ function parse<Schema extends z.ZodType>(bytes: Uint8Array, schema: Schema, what
   throw invalid(`The ${what} does not have the agreed form`, { received: where ? `${issue.code} at ${where}` : issue.code })
 }
 
+/** What stands before the payload of a frame. @throws LetheError INTERNAL where a part is above its limit. */
+export function encodeHead(header: unknown, payloadBytes: number): Uint8Array {
+  const packed = pack(header)
+  if (packed.byteLength > frameLimits.headerBytes)
+    throw new LetheError('INTERNAL', { message: `A frame header of ${packed.byteLength} bytes is above the limit` })
+  if (payloadBytes > frameLimits.payloadBytes)
+    throw new LetheError('INTERNAL', { message: `A frame payload of ${payloadBytes} bytes is above the limit` })
+  const head = Buffer.alloc(payloadStart(packed.byteLength))
+  head.set(magic)
+  head.writeUInt32LE(packed.byteLength, 4)
+  head.writeBigUInt64LE(BigInt(payloadBytes), 8)
+  head.set(packed, preludeBytes)
+  return head
+}
+
 /**
  * Copies each piece of the payload once, into the frame.
  * @throws LetheError INTERNAL where a part is above its limit.
  */
 export function encodeFrame(header: unknown, payload: readonly Uint8Array[]): Uint8Array {
-  const packed = pack(header)
   const payloadBytes = payload.reduce((sum, piece) => sum + piece.byteLength, 0)
-  if (packed.byteLength > frameLimits.headerBytes)
-    throw new LetheError('INTERNAL', { message: `A frame header of ${packed.byteLength} bytes is above the limit` })
-  if (payloadBytes > frameLimits.payloadBytes)
-    throw new LetheError('INTERNAL', { message: `A frame payload of ${payloadBytes} bytes is above the limit` })
-
-  const start = payloadStart(packed.byteLength)
+  const head = encodeHead(header, payloadBytes)
   // Not of Node's shared pool, so that the frame, and with it the payload, is aligned in memory.
-  const frame = Buffer.allocUnsafeSlow(start + payloadBytes)
-  frame.set(magic)
-  frame.writeUInt32LE(packed.byteLength, 4)
-  frame.writeBigUInt64LE(BigInt(payloadBytes), 8)
-  frame.set(packed, preludeBytes)
-  frame.fill(0, preludeBytes + packed.byteLength, start)
-  let position = start
-  for (const piece of payload) {
+  const frame = Buffer.allocUnsafeSlow(head.byteLength + payloadBytes)
+  let position = 0
+  for (const piece of [head, ...payload]) {
     frame.set(piece, position)
     position += piece.byteLength
   }
   return frame
 }
 
+/** A frame as a socket gives it: in one piece, or in the pieces that were sent. */
+export type FrameBytes = Uint8Array | readonly Uint8Array[]
+
+const lengthOf = (pieces: readonly Uint8Array[]) => pieces.reduce((sum, piece) => sum + piece.byteLength, 0)
+
 /**
- * The parts of a frame. The payload is a view of `bytes`, or a copy where it would not be aligned for typed arrays.
+ * The parts of a frame. The payload is a view of the bytes, or a copy where it would not be aligned for typed arrays.
  * @throws LetheError CONNECTION_FRAME for whatever is wrong with the bytes.
  */
 export function decodeFrame<Schema extends z.ZodType>(
-  bytes: Uint8Array,
+  frame: FrameBytes,
   schema: Schema,
   limits: Partial<FrameLimits> = {},
 ): { header: z.output<Schema>; payload: Uint8Array } {
+  if (frame instanceof Uint8Array) {
+    const { header, start } = decodeHead(frame, frame.byteLength, schema, limits)
+    return { header, payload: aligned(frame.subarray(start)) }
+  }
+  const [head, payload] = frame
+  if (frame.length !== 2 || !isWholeHead(head)) return decodeFrame(Buffer.concat(frame), schema, limits)
+  return { header: decodeHead(head, lengthOf(frame), schema, limits).header, payload: aligned(payload) }
+}
+
+const headerBytesOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(4, true)
+const isWholeHead = (bytes: Uint8Array) => bytes.byteLength >= preludeBytes && bytes.byteLength === payloadStart(headerBytesOf(bytes))
+/** A plain view, whatever kind of Buffer it was. */
+function aligned({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  const view = new Uint8Array(buffer, byteOffset, byteLength)
+  return byteOffset % elementAlignment === 0 ? view : view.slice()
+}
+
+/** `bytes` hold at least the head of a frame of `frameBytes`; the payload begins at `start`. */
+function decodeHead<Schema extends z.ZodType>(
+  bytes: Uint8Array,
+  frameBytes: number,
+  schema: Schema,
+  limits: Partial<FrameLimits>,
+): { header: z.output<Schema>; start: number } {
   const { headerBytes: maxHeaderBytes, payloadBytes: maxPayloadBytes } = { ...frameLimits, ...limits }
   if (bytes.byteLength < preludeBytes) throw invalid('A frame is cut short', { received: `${bytes.byteLength} bytes` })
   if (magic.some((byte, i) => bytes[i] !== byte)) throw invalid('The bytes are not a Lethe frame', { expected: 'LTH1 at the start' })
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const headerBytes = view.getUint32(4, true)
+  const headerBytes = headerBytesOf(bytes)
   const payloadBytes = view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32
   if (headerBytes > maxHeaderBytes)
     throw invalid('A frame header is too large', { expected: `at most ${maxHeaderBytes} bytes`, received: `${headerBytes}` })
   if (payloadBytes > maxPayloadBytes)
     throw invalid('A frame payload is too large', { expected: `at most ${maxPayloadBytes} bytes`, received: `${payloadBytes}` })
   const start = payloadStart(headerBytes)
-  if (bytes.byteLength !== start + payloadBytes)
+  if (frameBytes !== start + payloadBytes)
     throw invalid('A frame does not have the length that it declares', {
       expected: `${start + payloadBytes} bytes`,
-      received: `${bytes.byteLength}`,
+      received: `${frameBytes}`,
     })
   for (let i = preludeBytes + headerBytes; i < start; i++) if (bytes[i] !== 0) throw invalid('The padding of a frame is not zero')
-
-  const header = parse(bytes.subarray(preludeBytes, preludeBytes + headerBytes), schema, 'frame header')
-  const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + start, payloadBytes)
-  return { header, payload: payload.byteOffset % elementAlignment === 0 ? payload : payload.slice() }
+  return { header: parse(bytes.subarray(preludeBytes, preludeBytes + headerBytes), schema, 'frame header'), start }
 }
 
 /** @throws LetheError INTERNAL where the message is above 1 MiB. */

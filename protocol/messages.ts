@@ -224,7 +224,7 @@ export type UpPacket = z.output<typeof upPacket>
 export const downPacket = z.strictObject({ ...numbered, body: coordinatorMessage.nullable() })
 export type DownPacket = z.output<typeof downPacket>
 
-const segment = { sha256: digest, totalBytes: count, offset: count }
+const segment = { checksum: z.string().regex(/^[0-9a-f]{32}$/), totalBytes: count, offset: count }
 
 /** Between workers, `sharded` only. `start` is the first element of the slice. */
 const pieceHeader = {
@@ -248,7 +248,7 @@ export const meshBulk = z.discriminatedUnion('type', [
 ])
 export type MeshBulk = z.output<typeof meshBulk>
 
-/** Bulk, from a worker. `sha256` is of the whole payload, whatever the number of segments. */
+/** Bulk, from a worker. */
 export const workerBulk = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('partial'),

@@ -117,24 +117,25 @@ export function isLoopback(host: string): boolean {
 
 const encrypted = new Set(['wss:', 'tls:', 'nats+wss:', 'https:'])
 
-/** The address without what may be secret in it. */
-function shown(url: URL): string {
-  return `${url.protocol}//${url.host}`
-}
-
 /**
- * Refuses an address that would carry tokens and weights in the clear over a network.
+ * Refuses an address that would carry tokens and weights in the clear over a network. Addresses of several servers are joined by commas.
  * @throws LetheError CONNECTION_INSECURE for a plain scheme beyond loopback, unless `insecure`.
  */
-export function assertSecure(address: string, { insecure }: { insecure: boolean }): void {
+export function assertSecure(addresses: string, { insecure }: { insecure: boolean }): void {
   if (insecure) return
-  if (!URL.canParse(address)) throw new LetheError('USAGE', { message: 'an address cannot be read', expected: 'scheme://host:port' })
-  const url = new URL(address)
-  if (encrypted.has(url.protocol) || isLoopback(url.hostname)) return
-  throw new LetheError('CONNECTION_INSECURE', {
-    message: `${shown(url)} is not encrypted and leaves this machine`,
-    expected: 'wss://, tls:// or nats+wss://, or an address of this machine',
-  })
+  for (const address of addresses.split(',').map((one) => one.trim())) {
+    if (!URL.canParse(address) || !URL.canParse(address.replace(/^[^:]*:/, 'http:')))
+      throw new LetheError('USAGE', { message: 'an address cannot be read', expected: 'scheme://host:port' })
+    const { protocol } = new URL(address)
+    // Read as the one who dials reads it: `\` and `127.1` mean something else in schemes that browsers do not know.
+    const { host, hostname } = new URL(address.replace(/^[^:]*:/, 'http:'))
+    if (encrypted.has(protocol) || isLoopback(hostname)) continue
+    throw new LetheError('CONNECTION_INSECURE', {
+      // Nothing else of the address: it may hold a password.
+      message: `${protocol}//${host} is not encrypted and leaves this machine`,
+      expected: 'wss://, tls:// or nats+wss://, or an address of this machine',
+    })
+  }
 }
 
 /**

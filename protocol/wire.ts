@@ -9,9 +9,10 @@ import type { WireEncoding } from './messages.ts'
 
 export const bytesPerElement: Readonly<Record<WireEncoding, number>> = { f32: 4, bf16: 2 }
 
-/** `f32` gives a view of the bytes, `bf16` a new array. @throws RangeError where the bytes are not whole, aligned elements. */
+/** `f32` gives a view of the bytes where they are aligned, else a new array. @throws RangeError where they are not whole elements. */
 export function decodeTensor(bytes: Uint8Array, encoding: WireEncoding): Float32Array {
   if (encoding === 'bf16') return fromBf16(bytes)
+  if (bytes.byteOffset % 4 !== 0) return decodeTensor(new Uint8Array(bytes), encoding)
   if (bytes.byteLength % 4 !== 0) throw new RangeError(`float32 takes four bytes an element: ${bytes.byteLength}`)
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
 }

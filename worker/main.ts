@@ -2,7 +2,8 @@ import { type Identity, identityPem } from '../protocol/identity.ts'
 import { assertSecure, assertSecureListener, type TlsFiles } from '../protocol/tls.ts'
 import { Holdings, type OpenSession } from './runtime/holdings.ts'
 import { Link, type Seat } from './runtime/link.ts'
-import { type Ending, Membership, type MeshAddress } from './runtime/membership.ts'
+import { type Ending, Membership } from './runtime/membership.ts'
+import type { MeshAddress } from './runtime/sharing.ts'
 import { Watermark } from './runtime/watermark.ts'
 import { openSession as openJobSession } from './session.ts'
 
@@ -38,7 +39,8 @@ const drainMs = 10_000
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { bus, cluster = 'default', token, identity, tls, credentials, mesh = loopback, insecure = false, signal, log } = options
-  assertSecure(bus, { insecure })
+  // One address, or several of one NATS cluster.
+  for (const address of bus.split(',')) assertSecure(address.trim(), { insecure })
   assertSecureListener(mesh.host, { tls: mesh.tls, insecure })
   const watermark = new Watermark()
   const holdings = new Holdings(options.openSession ?? openJobSession)

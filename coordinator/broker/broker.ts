@@ -2,11 +2,13 @@ import type { WebSocket } from 'ws'
 import type { Bus } from '../../protocol/bus/bus.ts'
 import { EmbeddedBus } from '../../protocol/bus/client.ts'
 import type { Call } from '../../protocol/bus/wire.ts'
-import { LetheError } from '../../protocol/errors.ts'
+import type { LetheError } from '../../protocol/errors.ts'
+import { BlobStore } from './blobs.ts'
 import { Buckets } from './buckets.ts'
 import { LocalLink } from './local.ts'
 import { Messages } from './messages.ts'
 import type { Role } from './permissions.ts'
+import { Queues } from './queues.ts'
 import { type Service, Session } from './session.ts'
 import { serveSocket } from './socket.ts'
 import { LmdbStore, MemoryStore, type Store } from './store.ts'
@@ -21,6 +23,8 @@ export class Broker {
   readonly #store: Store
   readonly #messages = new Messages()
   readonly #buckets: Buckets
+  readonly #queues: Queues
+  readonly #blobs: BlobStore
   readonly #sessions = new Set<Session>()
   readonly #service: Service
 
@@ -28,6 +32,8 @@ export class Broker {
   constructor({ folder }: BrokerOptions) {
     this.#store = folder === null ? new MemoryStore() : new LmdbStore(folder)
     this.#buckets = new Buckets(this.#store)
+    this.#queues = new Queues(this.#store)
+    this.#blobs = new BlobStore(this.#store)
     this.#service = {
       call: (session, message, answer, fail) => this.#call(session, message, answer, fail),
       publish: (subject, data) => void this.#messages.publish(subject, data),
@@ -49,6 +55,7 @@ export class Broker {
   async close(): Promise<void> {
     for (const session of this.#sessions) session.close()
     this.#messages.close()
+    this.#queues.close()
     await this.#store.close()
   }
 
@@ -79,8 +86,35 @@ export class Broker {
       case 'watch':
         this.#buckets.watch(session, message.sid, message.bucket, message.pattern)
         return settle(null)
-      default:
-        throw new LetheError('INTERNAL', { message: `${message.op} is not there yet` })
+      case 'put':
+        return settle(this.#queues.put(message.queue, message.item, message.data))
+      case 'take':
+        return this.#queues.take(session, message.queue, message.waitMs, message, (taken) =>
+          settle(taken && { item: taken.id, data: taken.data, epoch: taken.epoch }),
+        )
+      case 'extend':
+        return settle(this.#queues.extend(message.queue, message.item, message.epoch, message.leaseMs))
+      case 'acknowledge':
+        return settle(this.#queues.acknowledge(message.queue, message.item, message.epoch))
+      case 'release':
+        this.#queues.release(message.queue, message.item, message.epoch)
+        return settle(null)
+      case 'size':
+        return settle(this.#queues.size(message.queue))
+      case 'deadLetter': {
+        const letter = this.#queues.deadLetter(message.queue, message.after)
+        return settle(letter && { item: letter.id, data: letter.data, deliveries: letter.deliveries })
+      }
+      case 'putBlob':
+        this.#blobs.put(session, message.bucket, message.name, message)
+        return settle(null)
+      case 'findBlob':
+        return settle(this.#blobs.find(message.bucket, message.name))
+      case 'readBlob':
+        return settle(this.#blobs.read(message.bucket, message.upload, message.index))
+      case 'deleteBlob':
+        this.#blobs.delete(message.bucket, message.name)
+        return settle(null)
     }
   }
 }

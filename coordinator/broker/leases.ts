@@ -16,6 +16,7 @@ export interface Item {
   readonly epoch: number
   readonly deliveries: number
   readonly maxDeliveries: number
+  readonly leaseMs: number
   /** When the lease runs out, where it is leased. */
   readonly expiresAt: number
 }
@@ -34,7 +35,7 @@ export interface LeaseStep {
   answer: 'yes' | 'no' | 'before'
 }
 
-export const newItem: Item = { status: 'ready', epoch: 0, deliveries: 0, maxDeliveries: Number.MAX_SAFE_INTEGER, expiresAt: 0 }
+export const newItem: Item = { status: 'ready', epoch: 0, deliveries: 0, maxDeliveries: 1, leaseMs: 0, expiresAt: 0 }
 
 export function leaseStep(item: Item, event: LeaseEvent, now: number): LeaseStep {
   const no: LeaseStep = { item, answer: 'no' }
@@ -44,12 +45,12 @@ export function leaseStep(item: Item, event: LeaseEvent, now: number): LeaseStep
     case 'take': {
       if (item.status !== 'ready') return no
       const { leaseMs, maxDeliveries } = event
-      const leased = { status: 'leased', epoch: item.epoch + 1, deliveries: item.deliveries + 1, maxDeliveries, expiresAt: now + leaseMs } as const
-      return { item: leased, answer: 'yes' }
+      const held = { epoch: item.epoch + 1, deliveries: item.deliveries + 1, maxDeliveries, leaseMs, expiresAt: now + leaseMs }
+      return { item: { status: 'leased', ...held }, answer: 'yes' }
     }
     case 'extend':
       if (!isHolder(item, event.epoch)) return no
-      return { item: { ...item, status: 'leased', expiresAt: now + event.leaseMs }, answer: 'yes' }
+      return { item: { ...item, status: 'leased', leaseMs: event.leaseMs, expiresAt: now + event.leaseMs }, answer: 'yes' }
     case 'acknowledge':
       if (item.status === 'done') return item.epoch === event.epoch ? { item, answer: 'before' } : no
       return isHolder(item, event.epoch) ? { item: { ...item, status: 'done' }, answer: 'yes' } : no

@@ -1,4 +1,3 @@
-import { newItem } from './leases.ts'
 import { Queue, type QueuedItem, type Taken } from './queue.ts'
 import { itemRecord, read, write } from './records.ts'
 import type { Session } from './session.ts'
@@ -29,10 +28,10 @@ export class Queues {
   constructor(store: Store) {
     this.#store = store
     for (const { key, value } of store.entries('items')) {
-      const { order, data, leaseMs, ...item } = read(itemRecord, value, key)
+      const { order, data, ...item } = read(itemRecord, value, key)
       const name = String(key[0])
       // Nobody knows how long the server was away: its leases start again.
-      const queued = { id: String(key[1]), order, data, item: { ...newItem, ...item, expiresAt: now() + leaseMs } }
+      const queued = { id: String(key[1]), order, data, item: { ...item, expiresAt: now() + item.leaseMs } }
       this.#kept.set(name, [...(this.#kept.get(name) ?? []), queued])
     }
   }
@@ -116,7 +115,7 @@ export class Queues {
     if (served.takers.size > 0 && Number.isFinite(waitMs)) served.expiry = setTimeout(() => this.#serve(served), Math.max(1, waitMs))
   }
 
-  #keep(name: string, { id, order, data, item: { status, epoch, deliveries, maxDeliveries } }: QueuedItem): void {
-    this.#store.set('items', [name, id], write({ status, epoch, deliveries, maxDeliveries, order, data, leaseMs: 0 }))
+  #keep(name: string, { id, order, data, item: { expiresAt: _, ...item } }: QueuedItem): void {
+    this.#store.set('items', [name, id], write({ ...item, order, data }))
   }
 }

@@ -9,6 +9,7 @@ export type Key = (string | number)[]
 export interface Store {
   get(table: Table, key: Key): Uint8Array | undefined
   entries(table: Table): Iterable<{ key: Key; value: Uint8Array }>
+  keys(table: Table): Key[]
   set(table: Table, key: Key, value: Uint8Array): void
   remove(table: Table, key: Key): void
   /**
@@ -34,6 +35,10 @@ export class MemoryStore implements Store {
     return this.#tables.get(table)?.values() ?? []
   }
 
+  keys(table: Table): Key[] {
+    return Array.from(this.entries(table), ({ key }) => key)
+  }
+
   set(table: Table, key: Key, value: Uint8Array): void {
     this.#tables.get(table)?.set(JSON.stringify(key), { key, value })
   }
@@ -48,6 +53,9 @@ export class MemoryStore implements Store {
 
   async close(): Promise<void> {}
 }
+
+/** LMDB gives a key of one part back as that part. */
+const keyOf = (key: Key | string): Key => (Array.isArray(key) ? key : [key])
 
 /** One LMDB file. Writes of one turn of the loop are one transaction. */
 export class LmdbStore implements Store {
@@ -71,11 +79,16 @@ export class LmdbStore implements Store {
   }
 
   get(table: Table, key: Key): Uint8Array | undefined {
-    return this.#table(table).get(key)
+    const value = this.#table(table).get(key)
+    return value && new Uint8Array(value)
   }
 
   *entries(table: Table): Iterable<{ key: Key; value: Uint8Array }> {
-    for (const { key, value } of this.#table(table).getRange({ snapshot: false })) yield { key, value: new Uint8Array(value) }
+    for (const { key, value } of this.#table(table).getRange({ snapshot: false })) yield { key: keyOf(key), value: new Uint8Array(value) }
+  }
+
+  keys(table: Table): Key[] {
+    return Array.from(this.#table(table).getKeys({ snapshot: false }), keyOf)
   }
 
   set(table: Table, key: Key, value: Uint8Array): void {

@@ -71,15 +71,18 @@ function read(state: LeadershipState, entry: RecordEntry | null, now: number, co
 
 /** A standby has seen the record. */
 function watch(state: LeadershipState, record: LeaderRecord | null, now: number, commands: LeadershipCommand[]): string {
-  if (record?.state === 'finished') return end(state, { type: 'finished', record }, commands, 'the run is over')
+  const isFinished = record?.state === 'finished'
+  if (isFinished && !state.startsOver) return end(state, { type: 'finished', record }, commands, 'the run is over')
+  state.startsOver = isFinished
   state.next = { type: 'write', at: now }
   if (record?.coordinator === state.self.coordinator) {
     state.epoch = record.epoch
     return 'a claim that was not answered has been carried out'
   }
-  if (record === null || record.coordinator === nobody || state.silentMs >= state.settings.leaseMs) {
+  const isFree = record === null || isFinished || record.coordinator === nobody
+  if (isFree || state.silentMs >= state.settings.leaseMs) {
     state.epoch = state.highestEpoch + 1
-    return record === null ? 'nobody has led yet' : record.coordinator === nobody ? 'the leader has stopped' : 'the leader is silent'
+    return record === null ? 'nobody has led yet' : isFree ? 'the leader has ended' : 'the leader is silent'
   }
   state.next = { type: 'read', at: now + state.settings.pollMs }
   return `epoch ${record.epoch} leads`

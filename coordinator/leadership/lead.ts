@@ -17,6 +17,8 @@ export interface LeadershipOptions {
   url: string
   /** Nobody else can lead, as where the run folder is locked: the lease of a predecessor is not waited for. */
   isAlone: boolean
+  /** The run is led once more where it is finished by now; later on its end is the end here too. */
+  startsOver?: boolean
   log: Log
   /** Once at most: this process leads with that epoch. */
   onElected(epoch: number): void
@@ -38,16 +40,17 @@ export class Leadership {
   #state: LeadershipState
   #records: Promise<KeyValue> | null = null
   #timer: NodeJS.Timeout | null = null
-  /** Ends the wait of `stop`. */
+  /** What `stop` waits for. */
+  #stopped: Promise<void> | null = null
   #onStopped: (() => void) | null = null
   #isUnreadable = false
 
   constructor(options: LeadershipOptions) {
     this.#options = options
-    const { runId, url, isAlone } = options
+    const { runId, url, isAlone, startsOver } = options
     const coordinator = randomBytes(16).toString('hex')
     const settings = isAlone ? { ...leadershipSettings, leaseMs: 0 } : leadershipSettings
-    this.#state = standby({ protocol: protocolVersion, runId, coordinator, url }, this.#now(), settings)
+    this.#state = standby({ protocol: protocolVersion, runId, coordinator, url }, this.#now(), settings, startsOver)
   }
 
   /** Whether commands may be given now: to be asked before each one, because any process may wake from a pause. */
@@ -76,11 +79,11 @@ export class Leadership {
    */
   async stop({ finished }: { finished: boolean }): Promise<void> {
     if (this.#state.role === 'over' || this.#timer === null) return this.#end()
-    const stopped = new Promise<void>((resolve) => {
+    this.#stopped ??= new Promise((resolve) => {
       this.#onStopped = resolve
     })
     this.#feed({ type: 'stop', finished })
-    await stopped
+    await this.#stopped
   }
 
   #feed(event: LeadershipEvent): void {

@@ -44,6 +44,8 @@ export interface LeadershipState {
   readonly self: Claimant
   /** `suspended`: it led, and has to prove that it still does. `stopping`: it hands over. `over`: nothing more happens, for good. */
   role: 'standby' | 'leading' | 'suspended' | 'stopping' | 'over'
+  /** A run that is finished at the first look is led once more. */
+  startsOver: boolean
   /** As seen or written last. */
   entry: RecordEntry | null
   /** For how long the entry has been the same; and when it was looked at last. */
@@ -93,11 +95,12 @@ export interface LeadershipDecision {
   reason: string
 }
 
-export function standby(self: Claimant, now: number, settings = leadershipSettings): LeadershipState {
+export function standby(self: Claimant, now: number, settings = leadershipSettings, startsOver = false): LeadershipState {
   return {
     settings,
     self,
     role: 'standby',
+    startsOver,
     entry: null,
     silentMs: 0,
     readAt: now,

@@ -12,7 +12,7 @@ import {
   type WorkerMessage,
   workerBulk,
 } from '../../protocol/messages.ts'
-import { sendFrames, TransferReader, transferFrames } from '../../protocol/transfer.ts'
+import { type Frame, sendFrames, TransferReader, transferFrames } from '../../protocol/transfer.ts'
 
 export interface PeerEvents {
   /** Puts a packet on the bus. */
@@ -100,11 +100,11 @@ export class Peer {
   }
 
   /** The same for frames that are made once for many peers. */
-  sendBulkFrames(frames: readonly Uint8Array[]): void {
+  sendBulkFrames(frames: readonly Frame[]): void {
     void this.#sendFrames(() => frames)
   }
 
-  #sendFrames(frames: () => Iterable<Uint8Array> | Promise<Iterable<Uint8Array>>): Promise<void> {
+  #sendFrames(frames: () => Iterable<Frame> | Promise<Iterable<Frame>>): Promise<void> {
     this.#sending = this.#sending
       .then(async () => {
         if (this.#isOpen && this.#bulk) await sendFrames(this.#bulk, await frames())

@@ -12,8 +12,8 @@ export interface ServerOptions {
   host: string
   port: number
   tls: TlsFiles | undefined
-  /** Could whoever has this token be a worker? */
-  isToken(text: string): boolean
+  /** Why whoever has this token cannot be a worker, or null. */
+  refusal(token: string): LetheError | null
   /** Serves the embedded bus; null where the bus is elsewhere. */
   onBus: ((socket: WebSocket) => void) | null
   /** Is a worker with this key expected to open its bulk socket? */
@@ -39,16 +39,18 @@ const reasons: Record<number, string> = { 401: 'Unauthorized', 404: 'Not Found',
 
 const headerOf = (request: IncomingMessage, name: string) => String(request.headers[name] ?? '')
 
+const unknown = () => new LetheError('CONNECTION_TOKEN', { message: 'the coordinator does not know this token' })
+
 /** A bulk socket is opened by the key of its membership; the token of whoever joined may have expired since. */
-function mayEnter(request: IncomingMessage, { isToken, isExpected }: ServerOptions): boolean {
-  if (request.url === bulkPath) return isExpected(headerOf(request, memberHeader))
+function notAdmitted(request: IncomingMessage, options: ServerOptions): LetheError | null {
+  if (request.url === bulkPath) return options.isExpected(headerOf(request, memberHeader)) ? null : unknown()
   const given = /^Bearer (.+)$/.exec(headerOf(request, 'authorization'))?.[1]
-  return given !== undefined && isToken(given)
+  return given === undefined ? unknown() : options.refusal(given)
 }
 
 function refusal(request: IncomingMessage, options: ServerOptions): Refusal | null {
-  if (!mayEnter(request, options))
-    return { status: 401, error: new LetheError('CONNECTION_TOKEN', { message: 'the coordinator does not know this token' }) }
+  const error = notAdmitted(request, options)
+  if (error) return { status: 401, error }
   const version = request.headers[versionHeader]
   if (version !== String(protocolVersion)) {
     const message = 'the coordinator speaks another protocol version'

@@ -1,4 +1,3 @@
-import { LetheError } from '../../protocol/errors.ts'
 import { TreeSum } from '../../protocol/tree.ts'
 import type { Range } from '../planner.ts'
 import { addSlices, clippedCoefficients, combine, scalarsOf } from './direction.ts'
@@ -65,14 +64,10 @@ export class CentralReducer implements Reducer {
     if (isCovered) {
       this.#late += 1
     } else {
-      try {
-        round.losses.get(channel)?.put(node, loss)
-        round.gradients.get(channel)?.put(node, gradient)
-      } catch (cause) {
-        throw new LetheError('CONNECTION_FRAME', { message: `${worker} sent a partial that does not fit`, cause })
-      }
+      round.losses.get(channel)?.put(node, loss)
+      round.gradients.get(channel)?.put(node, gradient)
     }
-    round.take(worker, node, partial.computeMs)
+    round.take(worker, channel, node, partial.computeMs)
     const losses = round.lossesOrNull()
     if (losses !== null) {
       this.#round = null

@@ -1,12 +1,14 @@
 import { LetheError } from '../../protocol/errors.ts'
-import { leavesOf, type TreeNode, TreeSum } from '../../protocol/tree.ts'
+import { leavesOf, subtrees, type TreeNode, TreeSum } from '../../protocol/tree.ts'
 import type { Range } from '../planner.ts'
 import type { Delivered, Reduction, RoundPlan } from './reducer.ts'
 
 interface RoundPart extends Range {
-  /** Micro-batches that have not arrived, over all channels. */
-  owed: number
+  /** Nodes that have not arrived. */
+  owed: Set<string>
 }
+
+const nameOf = (channel: string, { level, index }: TreeNode) => `${level} ${index} ${channel}`
 
 /** What both reducers keep of the step at hand: who owes which micro-batches, and the sums of the losses. */
 export class Round {
@@ -34,7 +36,9 @@ export class Round {
   assign(ranges: readonly Range[]): void {
     for (const range of ranges) {
       const parts = this.#parts.get(range.worker) ?? []
-      parts.push({ ...range, owed: this.losses.size * (range.end - range.start) })
+      const nodes = subtrees(range.start, range.end, this.#microBatches)
+      const owed = new Set([...this.losses.keys()].flatMap((channel) => nodes.map((node) => nameOf(channel, node))))
+      parts.push({ ...range, owed })
       this.#parts.set(range.worker, parts)
     }
   }
@@ -43,25 +47,24 @@ export class Round {
     return this.plan.epoch === epoch && this.plan.step === step
   }
 
-  /** @throws LetheError CONNECTION_FRAME where the worker was not asked for the node. */
+  /** @throws LetheError CONNECTION_FRAME where the worker was not asked for the node, or has sent it. */
   check(worker: string, channel: string, node: TreeNode): { isCovered: boolean } {
+    if (!this.#partOf(worker, channel, node)) throw unasked(worker, this.plan.step, `node ${node.index} of level ${node.level}`)
     const { start, end } = leavesOf(node, this.#microBatches)
-    if (!this.losses.has(channel)) throw unasked(worker, this.plan.step, `channel ${channel}`)
-    if (!this.#partOf(worker, start, end)) throw unasked(worker, this.plan.step, `micro-batches ${start} to ${end - 1}`)
     return { isCovered: this.losses.get(channel)?.covers(start, end) ?? false }
   }
 
   /** Books a node, whether it was the first of its kind or not. */
-  take(worker: string, node: TreeNode, computeMs: number): void {
-    const { start, end } = leavesOf(node, this.#microBatches)
-    const part = this.#partOf(worker, start, end)
+  take(worker: string, channel: string, node: TreeNode, computeMs: number): void {
+    const part = this.#partOf(worker, channel, node)
     if (!part) return
-    part.owed -= end - start
-    if (part.owed <= 0) this.#onDelivered({ epoch: this.plan.epoch, worker, start: part.start, end: part.end, computeMs })
+    part.owed.delete(nameOf(channel, node))
+    if (part.owed.size === 0) this.#onDelivered({ epoch: this.plan.epoch, worker, start: part.start, end: part.end, computeMs })
   }
 
-  #partOf(worker: string, start: number, end: number): RoundPart | undefined {
-    return this.#parts.get(worker)?.find((part) => part.start <= start && end <= part.end && part.owed > 0)
+  #partOf(worker: string, channel: string, node: TreeNode): RoundPart | undefined {
+    const name = nameOf(channel, node)
+    return this.#parts.get(worker)?.find(({ owed }) => owed.has(name))
   }
 
   lossesOrNull(): Record<string, number> | null {

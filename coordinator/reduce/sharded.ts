@@ -53,7 +53,7 @@ export class ShardedReducer implements Reducer {
       checkLoss(channel, step, loss)
       if (isCovered) this.#late += 1
       else round.losses.get(channel)?.put(node, loss)
-      round.take(worker, node, computeMs)
+      round.take(worker, channel, node, computeMs)
     }
     this.#endIfComplete(round)
   }

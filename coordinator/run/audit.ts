@@ -51,7 +51,7 @@ export class Audit {
       const claims = [...check.claims].map(([name, digest]) => ({ worker: name, digest }))
       if (new Set(check.claims.values()).size > 1) return { start: check.start, end: check.end, claims }
     }
-    if (this.#isClear()) this.#wait?.resolve()
+    if (this.isClear) this.#wait?.resolve()
     return null
   }
 
@@ -59,11 +59,12 @@ export class Audit {
   clear(): Promise<void> {
     return new Promise((resolve) => {
       this.#wait = { resolve }
-      if (this.#isClear()) resolve()
+      if (this.isClear) resolve()
     })
   }
 
-  #isClear(): boolean {
+  /** Was every range computed twice, alike? */
+  get isClear(): boolean {
     return this.#checks.every(({ claims }) => claims.size > 1)
   }
 }

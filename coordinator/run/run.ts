@@ -86,6 +86,8 @@ export class Run {
   /** A worker that was admitted; the answer is for it alone. */
   join(who: { instance: string; host: string; fingerprint: string }): Welcome {
     const { fingerprint, host } = who
+    const fault = this.#options.history.faults.find((one) => one.fingerprint === fingerprint)
+    if (fault) throw new LetheError('COMPUTE_DIGEST', { message: `this worker was sent away: ${fault.message}` })
     if (!this.#options.history.admitted.has(fingerprint)) this.#background(this.#books.record({ type: 'admitted', fingerprint, host }))
     return this.#roster.join(who)
   }
@@ -181,6 +183,7 @@ export class Run {
       case 'phase':
         return this.#enter(command.phase)
       case 'plan':
+        this.#options.onEvent({ type: 'planned', step: command.step, epoch: command.epoch })
         return training.plan(command)
       case 'assist':
         return training.assist(command)

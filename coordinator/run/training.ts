@@ -1,4 +1,5 @@
 import { ErrorFeedback, fromBf16 } from '../../protocol/bf16.ts'
+import { sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { StepJob } from '../../protocol/job.ts'
 import type { SessionSummary, WireEncoding, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
@@ -107,13 +108,13 @@ export class Training {
   }
 
   onPartial(worker: string, message: Extract<WorkerBulk, { type: 'partial' }>, payload: Uint8Array<ArrayBuffer>): void {
-    const { epoch, step, channel, level, index, loss, computeMs, sha256 } = message
+    const { epoch, step, channel, level, index, loss, computeMs } = message
     this.#checkRun(worker, message.runId)
     if (message.encoding !== this.#encoding || !(this.#reducer instanceof CentralReducer)) throw unagreed(worker, 'a partial')
     const reducer = this.#reducer
     const gradient = this.#encoding === 'bf16' ? fromBf16(payload) : new Float32Array(payload.buffer)
     this.#watchFinite(() => reducer.accept({ worker, epoch, step, channel, node: { level, index }, loss, gradient, computeMs }))
-    if (this.#audit?.epoch === epoch) this.#claim(worker, step, [{ channel, level, index, sha256 }])
+    if (this.#audit?.epoch === epoch) this.#claim(worker, step, [{ channel, level, index, sha256: sha256(payload) }])
   }
 
   onComputed(worker: string, message: MessageOf<'computed'>): void {

@@ -1,13 +1,14 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/nats-core'
-import { LetheError } from '../errors.ts'
 import type { Blobs, Bus, BusMessage, KeyValue, QueueOptions, Subscription, WorkQueue } from './bus.ts'
 import { guarded } from './guarded.ts'
 import { checkName, checkPattern, checkSubject } from './names.ts'
 import { connectNats, type NatsOptions } from './nats/connect.ts'
 import { busError, isUnheard, type NatsContext } from './nats/context.ts'
+import { natsBlobs } from './nats/blobs.ts'
 import { natsKeyValue } from './nats/keyvalue.ts'
 import { type Log, natsLog } from './nats/log.ts'
+import { natsQueue } from './nats/queue.ts'
 import { callMs, checkPayload, unavailable } from './payload.ts'
 
 export type { Log } from './nats/log.ts'
@@ -120,14 +121,14 @@ export class NatsBus implements Bus {
     return natsKeyValue(this.#context, bucket)
   }
 
-  async queue(name: string, _options: QueueOptions): Promise<WorkQueue> {
+  async queue(name: string, options: QueueOptions): Promise<WorkQueue> {
     checkName(name)
-    throw new LetheError('INTERNAL', { message: 'queues are not there yet' })
+    return natsQueue(this.#context, name, options)
   }
 
   async blobs(bucket: string): Promise<Blobs> {
     checkName(bucket)
-    throw new LetheError('INTERNAL', { message: 'blobs are not there yet' })
+    return natsBlobs(this.#context, bucket)
   }
 
   /** An append-only log, for the journal of a run. */

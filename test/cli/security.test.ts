@@ -43,9 +43,16 @@ t.test('files', async (t) => {
 })
 
 t.test('addresses of a bus', async (t) => {
-  for (const url of ['ws://127.0.0.1:7777', 'wss://a.example', 'nats://127.0.0.1:4222', 'tls://a.example:4222', 'nats+wss://a.example'])
+  for (const url of [
+    'ws://127.0.0.1:7777',
+    'wss://a.example',
+    'nats://127.0.0.1:4222',
+    'tls://a.example:4222',
+    'nats+wss://a.example',
+    'tls://a.example:4222,tls://b.example:4222',
+  ])
     t.equal(busUrl(url), url)
-  for (const url of ['', 'a.example:4222', 'http://a.example', 'tls://', 'nats:4222'])
+  for (const url of ['', 'a.example:4222', 'http://a.example', 'tls://', 'nats:4222', 'tls://a.example,', 'tls://a.example,b.example'])
     t.throws(() => busUrl(url), { code: 'commander.invalidArgument' }, url)
   try {
     busUrl('nats://user:hunter2@a.example')

@@ -38,7 +38,7 @@ t.test('a newcomer that cannot open the job does not disturb the others', async 
   const folder = t.testdir({ model: {} })
   const run = await startToyRun(t, toyJob(join(folder, 'model')), join(folder, 'run'), { faults: [{ microBatchMs: 40 }] })
   await run.reached(2)
-  const newcomer = startWorker(t, run.url, { openError: 'CHECKPOINT_FORMAT' })
+  const newcomer = startWorker(t, run.bus, { openError: 'CHECKPOINT_FORMAT' })
   t.equal(await newcomer.ended, 31)
   t.match(newcomer.stderr(), /CHECKPOINT_FORMAT/)
   await run.result

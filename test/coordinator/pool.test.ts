@@ -25,7 +25,7 @@ t.test('the number of workers, their deaths and their arrivals never change a bi
 
   t.test('one is killed in mid-step, another joins', async (t) => {
     const run = await startToyRun(t, job, join(folder, 'killed'), { workers: 2, faults: [{ microBatchMs: 15 }] })
-    const newcomer = startWorker(t, run.url, { microBatchMs: 15, joinsOnSignal: true })
+    const newcomer = startWorker(t, run.bus, { microBatchMs: 15, joinsOnSignal: true })
     const isReady = new Promise<void>((resolve) => newcomer.onLine(() => resolve()))
     await Promise.all([run.reached(3), isReady])
     run.pool[0].child.kill('SIGKILL')
@@ -48,7 +48,7 @@ t.test('the number of workers, their deaths and their arrivals never change a bi
     const run = await startToyRun(t, job, join(folder, 'all-killed'), { workers: 2, faults: [{ microBatchMs: 15 }] })
     await run.reached(8)
     for (const { child } of run.pool) child.kill('SIGKILL')
-    startWorker(t, run.url)
+    startWorker(t, run.bus)
     const report = await run.result
     t.equal(report.checkpoint.sha256, checkpoint.sha256)
     t.strictSame(report.history, history)

@@ -169,7 +169,13 @@ t.test('plain addresses stay on this machine', async (t) => {
     'ws://127.1:1',
   ])
     t.doesNotThrow(() => assertSecure(url, { insecure: false }), url)
-  for (const url of ['wss://10.0.0.5:7777', 'tls://nats.example:4222', 'nats+wss://nats.example', 'wss://127.0.0.1'])
+  for (const url of [
+    'wss://10.0.0.5:7777',
+    'tls://nats.example:4222',
+    'nats+wss://nats.example',
+    'wss://127.0.0.1',
+    'tls://a.example:4222, tls://b.example:4222',
+  ])
     t.doesNotThrow(() => assertSecure(url, { insecure: false }), url)
   const plain = [
     'ws://10.0.0.5:7777',
@@ -183,6 +189,8 @@ t.test('plain addresses stay on this machine', async (t) => {
     'nats://127.0.0.1@example.com:4222',
     'http://example.com',
     'ftp://example.com',
+    'nats://example.com\\@127.0.0.1',
+    'nats://127.0.0.1:4222,nats://b.example:4222',
   ]
   for (const url of plain) {
     t.throws(() => assertSecure(url, { insecure: false }), { code: 'CONNECTION_INSECURE' }, url)

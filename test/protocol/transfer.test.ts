@@ -5,7 +5,7 @@ import { LetheError } from '../../protocol/errors.ts'
 import { segmentBytes } from '../../protocol/socket.ts'
 import { sendFrames, TransferReader, transferFrames } from '../../protocol/transfer.ts'
 
-const schema = z.strictObject({ sha256: z.string(), totalBytes: z.int().min(0), offset: z.int().min(0), name: z.string() })
+const schema = z.strictObject({ checksum: z.string(), totalBytes: z.int().min(0), offset: z.int().min(0), name: z.string() })
 const limit = () => 3 * segmentBytes
 const payloadOf = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 31) % 251)
 

@@ -90,6 +90,8 @@ export class FakeCoordinator {
   readonly members: FakeMember[] = []
   /** Hellos that came, answered or not. */
   readonly hellos: Hello[] = []
+  /** Transfers between workers that went through here. */
+  relayed = 0
   epoch = 0
   /** Answers a hello with this refusal, where it is not null. */
   refuse: ((hello: Hello) => LetheError | null) | null = null
@@ -101,6 +103,7 @@ export class FakeCoordinator {
   readonly #bus: Bus
   #name = hex(16)
   #renewals = 0
+  #state: LeaderRecord['state'] = 'running'
   #close: () => Promise<void> = async () => {}
 
   private constructor(job: Job, { bus, cluster = 'default', reducer = 'central', runId = hex(32) }: FakeOptions) {
@@ -128,6 +131,7 @@ export class FakeCoordinator {
   }
 
   async record(state: LeaderRecord['state']): Promise<void> {
+    this.#state = state
     const { runId, epoch } = this
     const store = await this.#bus.keyValue(leaderBucket(this.#options.cluster))
     this.#renewals += 1
@@ -158,9 +162,13 @@ export class FakeCoordinator {
     const ticks = setInterval(() => {
       if (!this.isSilent) for (const { channel, epoch } of this.members) if (epoch === this.epoch) channel.tick(performance.now())
     }, 50)
+    const renewals = setInterval(() => {
+      if (!this.isSilent) void this.record(this.#state).catch(() => {})
+    }, 1000)
     const close = this.#close
     this.#close = async () => {
       clearInterval(ticks)
+      clearInterval(renewals)
       await close()
       if (this.#broker) await this.#bus.close()
       await this.#broker?.close()
@@ -220,9 +228,15 @@ export class FakeCoordinator {
     const reader = new TransferReader(workerBulk, () => 2 ** 26)
     socket.on('message', (data: RawData) => {
       const transfer = reader.read(data as Buffer)
-      if (transfer) member.transfers.push(transfer)
+      if (transfer?.message.type === 'relay') this.#relay(member, transfer.message, transfer.payload)
+      else if (transfer) member.transfers.push(transfer)
     })
     if (!member.isHeld) for (const { path, bytes } of fakeFiles) void member.send({ type: 'file', path }, bytes)
+  }
+
+  #relay({ worker }: FakeMember, { to, message }: Extract<WorkerBulk, { type: 'relay' }>, payload: Uint8Array): void {
+    this.relayed += 1
+    void this.members.find((one) => one.worker === to)?.send({ type: 'relayed', from: worker, message }, payload)
   }
 }
 

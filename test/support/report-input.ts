@@ -63,6 +63,8 @@ export function reportInput(made: MadeUp): ReportInput {
         updateNorm: 42 + 9 * noise,
       }
     }),
+    faults: [],
+    reduction: { reducer: 'central', wire: 'f32' },
     wallMs: { prepare: 2_310, before: 24_800, train: 160_100, after: 25_300 },
     versions: { lethe: '0.1.0', node: '20.20.2' },
     referenceImage: made.reference,

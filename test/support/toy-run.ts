@@ -45,8 +45,8 @@ export function start(t: Test, file: string, args: string[]): Started {
   }
 }
 
-export const startWorker = (t: Test, url: string, faults: ToyFaults = {}): Started =>
-  start(t, 'toy-worker.ts', [url, JSON.stringify(faults)])
+export const startWorker = (t: Test, bus: string, faults: ToyFaults = {}): Started =>
+  start(t, 'toy-worker.ts', [bus, JSON.stringify(faults)])
 
 interface ToyJobOptions {
   steps?: number
@@ -96,7 +96,7 @@ export async function startToyRun(t: Test, job: Job, out: string, { workers = 1,
   })
   coordinator.result.catch(() => {})
   t.teardown(() => coordinator.stop('the test is over'))
-  const pool = Array.from({ length: workers }, (_, i) => startWorker(t, coordinator.url, faults[i] ?? faults[0]))
+  const pool = Array.from({ length: workers }, (_, i) => startWorker(t, coordinator.bus, faults[i] ?? faults[0]))
   /** Resolves when so many steps, or samples of a measurement, are done. */
   const reached = (done: number, phase = 'train') =>
     new Promise<void>((resolve) => {

@@ -1,54 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { LetheError } from '../../protocol/errors.ts'
 import { createIdentity } from '../../protocol/identity.ts'
 import type { StepFigures } from '../../protocol/messages.ts'
-import { runWorker, type WorkerOptions } from '../../worker/main.ts'
-import type { JobSession } from '../../worker/session.ts'
+import { runWorker } from '../../worker/main.ts'
 import { FakeCoordinator, type FakeMember, until } from '../support/fake-coordinator.ts'
-import { startWorker, toyJob } from '../support/toy-run.ts'
-import { type ToyFaults, toyOpener, toyParameters } from '../support/toy-session.ts'
+import { assign, joinWorker, opened } from '../support/joined-worker.ts'
+import { toyJob } from '../support/toy-run.ts'
+import { toyOpener, toyParameters } from '../support/toy-session.ts'
 
 t.setTimeout(120_000)
 
 const figures: StepFigures = { losses: { keep: 1 }, norms: { keep: 2 }, updateNorm: 3 }
 const direction = new Uint8Array(new Float32Array(toyParameters).fill(0.1).buffer)
-const assign = (epoch: number, step: number, start = 0, end = 2) =>
-  ({ type: 'assign', epoch, step, start, end, audit: null, slices: null }) as const
-
-/** A worker in this process; its link has a thread of its own. */
-function join(t: Test, fake: FakeCoordinator, faults: ToyFaults = {}, options: Partial<WorkerOptions> = {}) {
-  const sessions: JobSession[] = []
-  const leaving = new AbortController()
-  const open = toyOpener(faults)
-  const ended = runWorker({
-    bus: fake.url,
-    token: 'a token',
-    identity: createIdentity(),
-    openSession: async (job, files) => {
-      const session = await open(job, files)
-      sessions.push(session)
-      return session
-    },
-    signal: leaving.signal,
-    ...options,
-  })
-  ended.catch(() => {})
-  t.teardown(() => leaving.abort())
-  return { ended, sessions, leave: () => leaving.abort() }
-}
-
-async function opened(fake: FakeCoordinator, index: number): Promise<FakeMember> {
-  await until(() => fake.members[index]?.said('opened'))
-  return fake.members[index]
-}
 
 const sendDirection = (member: FakeMember, step: number) =>
   member.send({ type: 'direction', step, encoding: 'f32', figures: { ...figures, updateNorm: step } }, direction)
 
 t.test('a session outlives its membership', async (t) => {
   const fake = await FakeCoordinator.start(t, toyJob(t.testdir()))
-  const { ended, sessions } = join(t, fake, { microBatchMs: 30 })
+  const { ended, sessions } = joinWorker(t, fake.url, { microBatchMs: 30 })
   const first = await opened(fake, 0)
   t.equal(first.isHeld, false)
   t.equal(first.said('opened')?.held, null)
@@ -88,7 +59,7 @@ t.test('a session outlives its membership', async (t) => {
 t.test('a coordinator that comes back on its port finds the worker as it was', async (t) => {
   const job = toyJob(t.testdir())
   const fake = await FakeCoordinator.start(t, job)
-  const { ended, sessions } = join(t, fake)
+  const { ended, sessions } = joinWorker(t, fake.url)
   const first = await opened(fake, 0)
   await sendDirection(first, 0)
   await until(() => first.said('at'))
@@ -104,67 +75,27 @@ t.test('a coordinator that comes back on its port finds the worker as it was', a
   t.pass('a run that is marked as finished ends its workers')
 })
 
-t.test('a worker that is asked to stop goes when it is let go', async (t) => {
-  const fake = await FakeCoordinator.start(t, toyJob(t.testdir()))
-  const { child, ended } = startWorker(t, fake.url, { microBatchMs: 100 })
-  const member = await opened(fake, 0)
-  member.post(assign(1, 0, 0, 4))
-  await sleep(150)
-  child.kill('SIGTERM')
-  await until(() => member.said('leaving'))
-  t.strictSame(member.transfers, [])
-  await until(() => member.transfers.length === 2)
-  t.pass('it does what it had in hand')
-  const beats = member.beats.length
-  await until(() => member.beats.length > beats + 1)
-  member.post({ type: 'finish', reason: 'go in peace' })
-  const from = performance.now()
-  t.equal(await ended, 0)
-  t.ok(performance.now() - from < 2000)
-})
-
-t.test('a worker that is asked to stop does not wait for ever', async (t) => {
-  const fake = await FakeCoordinator.start(t, toyJob(t.testdir()))
-  const worker = join(t, fake)
-  await opened(fake, 0)
-  worker.leave()
-  const from = performance.now()
-  await worker.ended
-  const waitedMs = performance.now() - from
-  t.ok(waitedMs > 9000 && waitedMs < 13_000, `${Math.round(waitedMs)} ms`)
-})
-
-t.test('a worker that has joined nothing stops at once', async (t) => {
-  const fake = await FakeCoordinator.start(t, toyJob(t.testdir()))
-  fake.isSilent = true
-  const worker = join(t, fake)
-  await until(() => fake.hellos.length === 2)
-  t.equal(fake.hellos[0].instance, fake.hellos[1].instance, 'a hello without an answer is repeated as it was')
-  worker.leave()
-  await worker.ended
-})
-
 t.test('a refusal is final, unless it may be the doing of a change of leader', async (t) => {
   const fake = await FakeCoordinator.start(t, toyJob(t.testdir()))
   fake.refuse = () => new LetheError('CONNECTION_TOKEN', { message: 'no' })
-  await t.rejects(join(t, fake).ended, { code: 'CONNECTION_TOKEN', message: 'no' })
+  await t.rejects(joinWorker(t, fake.url).ended, { code: 'CONNECTION_TOKEN', message: 'no' })
   t.equal(fake.hellos.length, 1)
 
   let refusals = 0
   fake.refuse = () => (++refusals <= 2 ? new LetheError('CONNECTION_IDENTITY', { message: 'signed for another leader' }) : null)
-  const patient = join(t, fake)
+  const patient = joinWorker(t, fake.url)
   const member = await opened(fake, 0)
   t.equal(new Set(fake.hellos.map(({ instance }) => instance)).size, 4, 'what was refused is not asked again')
   member.post({ type: 'fail', error: new LetheError('COMPUTE_DIGEST', { message: 'w1 is faulty' }).toWire() })
   await t.rejects(patient.ended, { code: 'COMPUTE_DIGEST', exitCode: 52 })
 
   fake.refuse = () => new LetheError('CONNECTION_IDENTITY', { message: 'bound to another' })
-  await t.rejects(join(t, fake).ended, { code: 'CONNECTION_IDENTITY' })
+  await t.rejects(joinWorker(t, fake.url).ended, { code: 'CONNECTION_IDENTITY' })
 })
 
 t.test('a failure is told before the worker ends', async (t) => {
   const fake = await FakeCoordinator.start(t, toyJob(t.testdir()))
-  const { ended } = join(t, fake, { openError: 'CHECKPOINT_FORMAT' })
+  const { ended } = joinWorker(t, fake.url, { openError: 'CHECKPOINT_FORMAT' })
   await t.rejects(ended, { code: 'CHECKPOINT_FORMAT' })
   t.match(fake.members[0].said('failed'), { error: { code: 'CHECKPOINT_FORMAT' } })
 })

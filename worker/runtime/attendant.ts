@@ -42,6 +42,8 @@ interface Stay {
 const firstDelayMs = 100
 const maxDelayMs = 1000
 const lastWordMs = 1000
+/** Memberships that end sooner never began. */
+const briefMs = 2000
 /** A leader may have changed while the hello was on its way; a signature that fails so often is wrong. */
 const maxIdentityRefusals = 5
 
@@ -60,6 +62,7 @@ export class Attendant {
   #since = performance.now()
   #failure: LetheError | null = null
   #wake: () => void = () => {}
+  #isWaitingTold = false
   #isClosed = false
 
   constructor(options: AttendantOptions) {
@@ -153,17 +156,17 @@ export class Attendant {
     const welcome = record && (await this.#join(bus, record))
     if (this.#isClosed) return
     if (record && welcome) {
+      const from = performance.now()
       await this.#attend(bus, record, welcome)
       this.#since = performance.now()
-      this.#delayMs = firstDelayMs
+      // Whoever is turned out at once, time and again, must not hammer at the door.
+      if (this.#since - from > briefMs) this.#delayMs = firstDelayMs
     } else {
       if (!record) this.#tellWaiting()
       this.#assertPatience(this.#deadline)
     }
     if (!this.#isClosed && !this.#runIsFinished()) await this.#pause()
   }
-
-  #isWaitingTold = false
 
   #tellWaiting(): void {
     if (this.#isWaitingTold) return

@@ -5,6 +5,9 @@ import { protocolVersion } from '../../protocol/socket.ts'
 /** So many failed attempts, some 20 s, a worker stays with the run whose session it holds though another leader would take it. */
 const loyalty = 20
 
+/** Stands in the place of a coordinator that has stopped in good order: the lease is free. */
+const nobody = '0'.repeat(32)
+
 interface Known {
   record: LeaderRecord
   /** Attempts to join that failed since the leader last renewed its lease. */
@@ -46,7 +49,8 @@ export class Leaders {
 
   /** Leader of the run to join: one that lives, of the run that the worker holds a session of, with the highest epoch. */
   best(heldRunId: string | null): LeaderRecord | null {
-    const running = [...this.#known.values()].filter(({ record }) => record.state === 'running' && record.protocol === protocolVersion)
+    const isLed = ({ record }: Known) => record.state === 'running' && record.coordinator !== nobody && record.protocol === protocolVersion
+    const running = [...this.#known.values()].filter(isLed)
     const rank = ({ record, failures }: Known) => {
       const isHeld = record.runId === heldRunId
       return [isHeld ? Math.max(0, failures - loyalty) : failures, isHeld ? 0 : 1, -record.epoch]

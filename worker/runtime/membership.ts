@@ -4,7 +4,6 @@ import type { Job } from '../../protocol/job.ts'
 import {
   type CoordinatorBulk,
   type CoordinatorMessage,
-  type MeshBulk,
   maxPictureBytes,
   type Unsent,
   type WireEncoding,
@@ -12,22 +11,14 @@ import {
 } from '../../protocol/messages.ts'
 import { assertSecure, type TlsFiles } from '../../protocol/tls.ts'
 import { stateBytesLimit } from '../../protocol/transfer.ts'
-type Mesh = any
+
 import { BulkSocket } from './bulk.ts'
-import { CentralDelivery, ShardedDelivery } from './delivery.ts'
+import { CentralDelivery } from './delivery.ts'
 import { Executor } from './executor.ts'
 import { type Holding, type Holdings, heldOf, parentComplete } from './holdings.ts'
 import type { Seat } from './link.ts'
+import { type MeshAddress, Sharing } from './sharing.ts'
 import type { Watermark } from './watermark.ts'
-
-/** Where this worker listens for others. */
-export interface MeshAddress {
-  host: string
-  port: number
-  /** What others are told, where it differs. */
-  url?: string
-  tls?: TlsFiles
-}
 
 export interface MembershipOptions {
   seat: Seat
@@ -51,11 +42,10 @@ export class Membership {
   readonly #options: MembershipOptions
   readonly #files = new Map<string, Uint8Array>()
   #bulk: BulkSocket | null = null
-  #mesh: Mesh | null = null
   #holding: Holding | null = null
   #isOpening = false
   #executor: Executor | null = null
-  #sharded: ShardedDelivery | null = null
+  #sharing: Sharing | null = null
   /** Messages that came before the session was open. */
   readonly #early: (() => void | Promise<void>)[] = []
   #end: (ending: Ending | LetheError) => void = () => {}
@@ -97,7 +87,7 @@ export class Membership {
   async #close(): Promise<void> {
     const idle = this.#executor?.stop()
     this.#bulk?.close()
-    await Promise.all([this.#mesh?.close(), idle])
+    await Promise.all([this.#sharing?.close(), idle])
   }
 
   #lost(error: LetheError): void {
@@ -132,7 +122,7 @@ export class Membership {
       case 'evaluate':
         return this.#whenOpen((executor) => executor.evaluate(message))
       case 'peers':
-        return this.#whenOpen(() => this.#mesh?.setPeers(message.peers.map((peer) => this.#secured(peer))))
+        return this.#whenOpen(() => this.#sharing?.setPeers(message.peers))
       case 'restart':
         await this.#options.holdings.dispose()
         return this.#lost(new LetheError('CONNECTION_REFUSED', { message: message.reason }))
@@ -146,18 +136,6 @@ export class Membership {
   #whenOpen(work: (executor: Executor) => void): void {
     if (this.#executor) work(this.#executor)
     else this.#early.push(() => work(this.#executor as Executor))
-  }
-
-  /** Without its address where the way there would not be encrypted: then the coordinator relays. */
-  #secured(peer: { worker: string; url: string | null }): { worker: string; url: string | null } {
-    if (peer.url === null) return peer
-    try {
-      assertSecure(peer.url, this.#options)
-      return peer
-    } catch (error) {
-      this.#options.onNotice(LetheError.from(error).message)
-      return { ...peer, url: null }
-    }
   }
 
   async #join(): Promise<void> {
@@ -182,8 +160,11 @@ export class Membership {
       })
       if (this.#isEnded) return bulk.close()
       this.#bulk = bulk
-    } catch (error) {
-      return this.#lost(LetheError.from(error))
+    } catch (cause) {
+      const error = LetheError.from(cause)
+      // The token was good a moment ago: it is the membership that is unknown, as after a change of leader.
+      if (error.code !== 'CONNECTION_TOKEN') return this.#lost(error)
+      return this.#lost(new LetheError('CONNECTION_REFUSED', { message: `the coordinator at ${url} does not know this membership`, cause }))
     }
     if (held) await this.#begin(await held)
     else await this.#openWhenComplete()
@@ -204,7 +185,7 @@ export class Membership {
     const { seat, watermark } = this.#options
     const { session } = holding
     this.#holding = holding
-    if (seat.welcome.reducer === 'sharded') await this.#openMesh(holding)
+    if (seat.welcome.reducer === 'sharded') await this.#share(holding)
     if (this.#isEnded) return
     const { job, runId } = seat.welcome
     const encoding = encodingOf(job)
@@ -214,7 +195,7 @@ export class Membership {
       holding,
       watermark,
       central: new CentralDelivery({ runId, parameterCount, encoding, sendBulk }),
-      sharded: this.#sharded,
+      sharded: this.#sharing?.delivery ?? null,
       send: (message) => seat.post(message),
       sendBulk,
       onError: (error) => this.#fail(error),
@@ -223,41 +204,30 @@ export class Membership {
     const reference = picture && picture.pixels.byteLength <= maxPictureBytes ? picture : null
     const { summary } = session
     const { parentDigest } = holding
-    seat.post({ type: 'opened', summary, parentDigest, held: heldOf(holding), reference, meshUrl: this.#mesh?.url ?? null })
+    seat.post({ type: 'opened', summary, parentDigest, held: heldOf(holding), reference, meshUrl: this.#sharing?.url ?? null })
     for (const work of this.#early.splice(0)) this.#attempt(work)
   }
 
-  async #openMesh({ session }: Holding): Promise<void> {
-    const { seat, mesh: address } = this.#options
+  async #share({ session }: Holding): Promise<void> {
+    const { seat, mesh: address, insecure, onNotice } = this.#options
     const { worker: self, runId, job, meshKey } = seat.welcome
-    const sharded = new ShardedDelivery({
-      self,
-      runId,
+    const sharing = await Sharing.open({
+      ...{ self, runId, meshKey, address, insecure, onNotice },
       summary: session.summary,
       encoding: encodingOf(job),
-      send: async (to, message, payload) => this.#mesh?.send(to, message, payload),
       report: (message) => seat.post(message),
       onError: (error) => this.#fail(error),
-    })
-    const { Mesh } = await import('../exchange/mesh.ts')
-    const mesh = await Mesh.listen({
-      ...address,
-      meshKey,
-      self,
-      limit: (message) => sharded.limit(message),
-      onTransfer: (from, message, payload) => sharded.accept(from, message, payload),
       relay: async (to, message, payload) => this.#bulk?.send({ type: 'relay', to, message }, payload),
     })
-    if (this.#isEnded) return mesh.close()
-    this.#mesh = mesh
-    this.#sharded = sharded
+    if (this.#isEnded) await sharing.close()
+    else this.#sharing = sharing
   }
 
   #limit(message: CoordinatorBulk): number {
     const parameters = this.#holding?.session.summary.parameterCount
     if (message.type === 'file') return this.#options.seat.welcome.files.find(({ path }) => path === message.path)?.bytes ?? 0
     if (parameters === undefined) return 0
-    if (message.type === 'relayed') return this.#sharded?.limit(relayed(message)) ?? 0
+    if (message.type === 'relayed') return this.#sharing?.limit(message) ?? 0
     return message.type === 'direction' ? 4 * parameters : stateBytesLimit(parameters)
   }
 
@@ -276,23 +246,9 @@ export class Membership {
         return this.#whenOpen((executor) => executor.apply(message.step, { values, figures: message.figures }))
       }
       case 'relayed':
-        return this.#acceptRelayed(message, payload)
-    }
-  }
-
-  /** What another worker sent in error is not this one's failure. */
-  #acceptRelayed(message: Extract<CoordinatorBulk, { type: 'relayed' }>, payload: Uint8Array): void {
-    try {
-      this.#sharded?.accept(message.from, relayed(message), payload)
-    } catch (error) {
-      this.#options.onNotice(`${message.from}: ${LetheError.from(error).message}`)
+        return this.#sharing?.acceptRelayed(message, payload)
     }
   }
 }
 
-/** As it would have come from the other worker directly. */
-function relayed({ message, sha256, totalBytes, offset }: Extract<CoordinatorBulk, { type: 'relayed' }>): MeshBulk {
-  return { ...message, sha256, totalBytes, offset }
-}
-
-const encodingOf = (job: Job): WireEncoding => (job.kind === 'evaluate' ? 'f32' : (job.training.wire ?? 'f32'))
+const encodingOf = (job: Job): WireEncoding => (job.kind === 'evaluate' ? 'f32' : job.training.wire)

@@ -1,0 +1,7 @@
+import t from 'tap'
+import { openBus } from '../../../protocol/bus/open.ts'
+import { startNats } from '../../support/nats.ts'
+import { conformance } from './conformance.ts'
+
+const server = await startNats(t)
+conformance(t, { open: () => openBus(server.wsUrl), kill: server.kill, restart: server.restart })
