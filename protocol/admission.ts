@@ -53,10 +53,6 @@ export class Admission {
     }
   }
 
-  isToken(text: string, now: number): boolean {
-    return this.refusal(text, now) === null
-  }
-
   /**
    * `now` is in milliseconds since 1970.
    * @throws LetheError CONNECTION_TOKEN, CONNECTION_VERSION for another protocol or other code, CONNECTION_IDENTITY for a signature that

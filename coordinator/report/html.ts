@@ -174,7 +174,7 @@ function curves({ history }: RunReport): string {
   )
 }
 
-function limits({ forget, keep, kind }: RunReport): string {
+function limits({ forget, keep, kind, reduction }: RunReport): string {
   const upper = forget.after?.hits === 0 ? forget.after.hitInterval?.[1] : undefined
   const entries = [
     kind === 'unlearn' &&
@@ -185,7 +185,9 @@ function limits({ forget, keep, kind }: RunReport): string {
       forget.after &&
       `That the image never comes. None in ${grouped(forget.after.samples)} samples still allows a share of up to ${percent(upper)} (95 %).`,
     keep.after && 'That quality is unchanged. The loss is a mean over fixed training samples that are kept; look at the pictures too.',
-    'The same bits on every machine. Equal engine, hardware and job give the same checkpoint, however many workers share the work; other engines agree within rounding.',
+    reduction?.wire === 'bf16'
+      ? 'The same bits again. Gradients travelled as bf16; what rounding loses depends on who computed what, so other numbers of workers give other bits.'
+      : 'The same bits on every machine. Equal engine, hardware and job give the same checkpoint, however many workers share the work; other engines agree within rounding.',
     'That this file is genuine. It is not signed; the SHA-256 values below let you check the model and the data.',
   ].filter((entry) => typeof entry === 'string')
   return section('What is not promised', `<ul>${entries.map((entry) => `<li>${escaped(entry)}</li>`).join('')}</ul>`)
@@ -195,8 +197,10 @@ function job(report: RunReport): string {
   return `<section><details><summary>The job</summary><pre>${escaped(stringify(report.job, { lineWidth: 0 }))}</pre></details></section>`
 }
 
+const whereAdded = { central: 'added in the coordinator', sharded: 'added by the workers, a slice each' } as const
+
 function provenance(report: RunReport): string {
-  const { checkpoint, parentSha256, data, jobDigest, engine, seed, versions, wallMs } = report
+  const { checkpoint, parentSha256, data, jobDigest, engine, seed, versions, wallMs, reduction, faults } = report
   const hash = (value: string) => `<code>${escaped(value)}</code>`
   const entries: [string, string][] = [
     [
@@ -211,6 +215,8 @@ function provenance(report: RunReport): string {
     ['job', hash(jobDigest)],
     ['seed', String(seed)],
     ['engine', escaped(engine)],
+    ...(reduction === null ? [] : [['gradients', `${whereAdded[reduction.reducer]}, sent as ${reduction.wire}`] as [string, string]]),
+    ...faults.map(({ message, host }): [string, string] => ['excluded', `${escaped(message)}${host ? ` (${escaped(host)})` : ''}`]),
     [
       'wall time',
       escaped(

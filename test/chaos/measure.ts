@@ -30,7 +30,7 @@ export const isCommit = (event: ClusterEvent): event is Extract<ClusterEvent, { 
   event.type === 'progress' && event.phase === 'train' && event.losses !== undefined
 
 /** How long after a fault its traces, such as a worker that comes back, may disturb the next one. */
-const aftermathMs = 3000
+const aftermathMs = 1500
 
 export function costs(faults: readonly Injected[], unordered: readonly ClusterEvent[]): Cost[] {
   const events = [...unordered].sort((a, b) => a.at - b.at)

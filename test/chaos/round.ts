@@ -85,11 +85,7 @@ async function injectAll(cluster: Cluster, watch: Watch, faults: Injected[], opt
     if (text === null) continue
     faults.push(record)
     options.say(`step ${watch.done}: ${text}`)
-    const inTime = Promise.race([
-      passed,
-      watch.over.then(() => {}),
-      sleep(passMs).then(() => watch.blame(`${text}: not over after ${passMs} ms`)),
-    ])
+    const inTime = overInTime(watch, passed, text)
     passing.push(inTime)
     if (fault.overlaps) continue
     await inTime
@@ -97,6 +93,18 @@ async function injectAll(cluster: Cluster, watch: Watch, faults: Injected[], opt
     await watch.until(() => watch.commits > commits)
   }
   return passing
+}
+
+/** Waits until a fault has passed, or the round is over. */
+async function overInTime(watch: Watch, passed: Promise<void>, text: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      watch.blame(`${text}: not over after ${passMs} ms`)
+      resolve()
+    }, passMs)
+  })
+  await Promise.race([passed, watch.over, late]).finally(() => clearTimeout(timer))
 }
 
 /** As many workers as the round began with are members, and a standby looks on. */

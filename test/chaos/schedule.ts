@@ -47,8 +47,8 @@ const durationsMs: Partial<Record<FaultKind, readonly [number, number]>> = {
   'nats paused': [1000, 5000],
 }
 
-const gapsMs = [300, 4000] as const
-const overlapShare = 0.25
+const gapsMs = [300, 5000] as const
+const overlapShare = 0.2
 
 /** A number in [0, 1) for each name. */
 export function draw(...key: readonly (string | number)[]): number {

@@ -3,12 +3,12 @@ import { fold, type History, resumed } from '../../coordinator/journal/journal.t
 import { patienceOf } from '../../coordinator/net/liveness.ts'
 import { Audit, type Dispute, rangeDigest } from '../../coordinator/run/audit.ts'
 import { decide } from '../../coordinator/run/decide.ts'
-import { dataDigest, hasWork, initialState, type RunCommand, type RunEvent, type RunState } from '../../coordinator/run/state.ts'
+import { hasWork, initialState, type RunCommand, type RunEvent, type RunState } from '../../coordinator/run/state.ts'
 import { ErrorFeedback, fromBf16 } from '../../protocol/bf16.ts'
 import type { NodeDigest, WorkerMessage } from '../../protocol/messages.ts'
 import type { Cluster } from './cluster.ts'
 import type { ModelCoordinator } from './coordinator.ts'
-import { lengthOf, measure, type ModelState, summaryOf } from './model.ts'
+import { lengthOf, measure, type ModelState } from './model.ts'
 import type { Socket } from './network.ts'
 import { ModelReducer, type Reduction } from './reduction.ts'
 import { type ModelPeer, ModelRoster } from './roster.ts'
@@ -131,7 +131,7 @@ export class ModelRun {
   }
 
   #execute(command: RunCommand, cause: RunEvent): void {
-    const { cluster, journal } = this.#options
+    const { cluster } = this.#options
     const { world, checks } = cluster
     if (world.isTold && command.type !== 'phase') this.#tell(`${command.type} ${describe(command)}`)
     switch (command.type) {
@@ -211,7 +211,6 @@ export class ModelRun {
           this.#options.onFinished()
         })
     }
-    journal satisfies ModelJournal
   }
 
   #part(worker: string, reason: string, lastWord: Parameters<ModelRoster['close']>[2] = null): void {
@@ -244,6 +243,8 @@ export class ModelRun {
   }
 
   #onReduced(reduction: Reduction): void {
+    // Another plan took its place.
+    if (reduction.epoch !== this.state.plan?.epoch) return
     this.#awaiting = reduction
     this.#endAudit()
   }
@@ -407,8 +408,6 @@ export class ModelRun {
     if (isKnown && !this.#isOver) this.#introduce()
   }
 }
-
-export const dataDigestOf = (cluster: Cluster) => dataDigest(summaryOf(cluster.scenario.job))
 
 function describe(command: RunCommand): string {
   const { type: _, ...rest } = command

@@ -1,7 +1,7 @@
 import { LetheError } from '../../protocol/errors.ts'
 import type { CoordinatorBulk, CoordinatorMessage, MeshBulk, MeshMessage } from '../../protocol/messages.ts'
 import { assertSecure, type TlsFiles } from '../../protocol/tls.ts'
-import type { Mesh } from '../exchange/mesh.ts'
+import { Mesh } from '../exchange/mesh.ts'
 import { ShardedDelivery, type ShardedOptions } from './delivery.ts'
 
 /** Where this worker listens for others. */
@@ -43,7 +43,7 @@ export class Sharing {
     const { address, meshKey, self, relay } = options
     const late: { mesh?: Mesh } = {}
     const delivery = new ShardedDelivery({ ...options, send: async (to, message, payload) => late.mesh?.send(to, message, payload) })
-    const mesh = await (await import('../exchange/mesh.ts')).Mesh.listen({
+    const mesh = await Mesh.listen({
       ...address,
       meshKey,
       self,

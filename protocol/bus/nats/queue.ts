@@ -148,6 +148,8 @@ export function natsQueue(context: NatsContext, name: string, { leaseMs, maxDeli
     const { id, data } = delivery
     let revision = claimed
     let isUncertain = false
+    /** Its holder has said its last word. */
+    let isOver = false
     let turn: Promise<unknown> = Promise.resolve()
     /** One word after the other: each changes the revision that the next one must know. */
     const inTurn = <Value>(act: () => Promise<Value>): Promise<Value> => {
@@ -175,22 +177,25 @@ export function natsQueue(context: NatsContext, name: string, { leaseMs, maxDeli
       epoch: item.epoch,
       extend: () =>
         inTurn(async () => {
-          if ((await move('held')) !== 'now') return false
+          if (isOver || (await move('held')) !== 'now') return false
           await tell(delivery, '+WPI')
           return true
         }),
       acknowledge: () =>
         inTurn(async () => {
+          if (isOver) return false
           const wasUncertain = isUncertain
           isUncertain = true
           const answer = await move('done')
-          isUncertain = false
+          isOver = true
           if (answer === 'no' || (answer === 'before' && !wasUncertain)) return false
           await tell(delivery, '+ACK')
           return true
         }),
       release: () =>
         inTurn(async () => {
+          if (isOver) return
+          isOver = true
           if ((await move('ready')) === 'now') await tell(delivery, '-NAK')
         }),
     }

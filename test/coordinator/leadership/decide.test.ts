@@ -202,6 +202,43 @@ t.test('a leader that wakes up proves its lease before it commands', async (t) =
   t.equal(process.said.length, 5, 'for good')
 })
 
+t.test('an answer that a pause held up renews the lease from when it was asked for', async (t) => {
+  for (const [heldMs, expected] of [
+    [suspendMs - 1, []],
+    [suspendMs, [{ type: 'suspended' }, { type: 'read' }]],
+  ] as const) {
+    let state = standby(self, 0)
+    const feed = (event: LeadershipEvent, now: number) => {
+      const decision = decide(state, event, now)
+      state = decision.state
+      return decision.commands
+    }
+    feed({ type: 'tick' }, 0)
+    feed({ type: 'read', ticket: 0, entry: null }, 0)
+    t.match(feed({ type: 'written', ticket: 1, revision: 1 }, 0), [{ type: 'elected', epoch: 1 }])
+    t.match(feed({ type: 'tick' }, renewMs), [{ type: 'write', ticket: 2 }])
+    const woken = renewMs + heldMs
+    const commands = feed({ type: 'written', ticket: 2, revision: 2 }, woken)
+    t.match(commands.slice(0, expected.length), expected)
+    t.equal(leads(state, woken), heldMs < suspendMs)
+  }
+})
+
+t.test('a claim whose answer was held up does not lead before it is renewed', async (t) => {
+  let state = standby(self, 0)
+  for (const [event, now] of [
+    [{ type: 'tick' }, 0],
+    [{ type: 'read', ticket: 0, entry: null }, 0],
+  ] as const) {
+    state = decide(state, event, now).state
+  }
+  const late = decide(state, { type: 'written', ticket: 1, revision: 1 }, suspendMs)
+  t.match(late.commands, [{ type: 'write', revision: 1 }])
+  t.notOk(leads(late.state, suspendMs))
+  const renewed = decide(late.state, { type: 'written', ticket: 2, revision: 2 }, suspendMs + 1)
+  t.match(renewed.commands, [{ type: 'elected', epoch: 1 }])
+})
+
 t.test('a leader without a store is suspended in time, and leads again when it is back', async (t) => {
   const process = single(null)
   process.pass(50)
