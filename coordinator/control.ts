@@ -28,8 +28,9 @@ export class Control {
   }
 
   publish(address: string, packet: Omit<DownPacket, 'epoch'>): void {
-    const { bus, cluster, runId, epoch } = this.#options
-    bus.publish(downSubject(cluster, runId, address), encodeMessage({ ...packet, epoch }))
+    const { bus, cluster, runId, epoch, leads } = this.#options
+    // A process that wakes from a long pause may have been followed by another.
+    if (leads()) bus.publish(downSubject(cluster, runId, address), encodeMessage({ ...packet, epoch }))
   }
 
   /** From now on workers are heard. @returns what ends that. */

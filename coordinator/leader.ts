@@ -59,6 +59,7 @@ export class Leader {
       runId,
       url,
       isAlone: store !== null,
+      startsOver: options.fresh,
       log,
       onElected: (epoch) => void this.#lead(epoch).catch((error) => this.fail(LetheError.from(error))),
       onSuspended: () => this.#run?.suspend(true),

@@ -17,7 +17,7 @@ export interface WorkerOptions {
   tls?: TlsFiles
   /** Contents of a NATS credentials file. */
   credentials?: string
-  /** Where other workers reach this one, in runs that share the reduction. */
+  /** Where other workers reach this one, in runs that share the reduction; with `tls` where it has none of its own. */
   mesh?: MeshAddress
   /** Allows sockets beyond this machine without TLS. */
   insecure?: boolean
@@ -38,7 +38,8 @@ const drainMs = 10_000
  * would not be encrypted, CONNECTION_REFUSED or BUS_UNAVAILABLE when patience ends, and whatever fails in the work.
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
-  const { bus, cluster = 'default', token, identity, tls, credentials, mesh = loopback, insecure = false, signal, log } = options
+  const { bus, cluster = 'default', token, identity, tls, credentials, insecure = false, signal, log } = options
+  const mesh = { ...loopback, ...options.mesh, tls: options.mesh?.tls ?? tls }
   // One address, or several of one NATS cluster.
   for (const address of bus.split(',')) assertSecure(address.trim(), { insecure })
   assertSecureListener(mesh.host, { tls: mesh.tls, insecure })

@@ -44,6 +44,8 @@ export class Leadership {
   #stopped: Promise<void> | null = null
   #onStopped: (() => void) | null = null
   #isUnreadable = false
+  #seenRevision: number | null = null
+  #hasStoodBy = false
 
   constructor(options: LeadershipOptions) {
     this.#options = options
@@ -61,6 +63,11 @@ export class Leadership {
   /** Of this process; 0 until it is elected. */
   get epoch(): number {
     return this.#state.epoch
+  }
+
+  /** Did another coordinator lead at any time of this process's life? */
+  get hasStoodBy(): boolean {
+    return this.#hasStoodBy
   }
 
   /** Random name of this process in the record. */
@@ -102,6 +109,8 @@ export class Leadership {
         void this.#call(command.ticket, async (records) => {
           const entry = await records.get(this.#key)
           const record = entry && unpackRecord(entry.value, this.#options.runId)
+          if (entry && this.#seenRevision !== null && entry.revision !== this.#seenRevision) this.#hasStoodBy = true
+          this.#seenRevision = entry?.revision ?? null
           return { type: 'read', ticket: command.ticket, entry: entry && record && { record, revision: entry.revision } }
         })
         return

@@ -1,6 +1,6 @@
 import { plan } from '../planner.ts'
 import { lateAfterMs, measure } from './pace.ts'
-import { activeMembers, type Part, type RunCommand, type RunEvent, type RunState } from './state.ts'
+import { activeMembers, type Member, type Part, type Plan, type RunCommand, type RunEvent, type RunState } from './state.ts'
 
 /* The parts of the step at hand: who computes what, who is late, and who takes over. */
 
@@ -19,6 +19,12 @@ export function deliver(state: RunState, event: Extract<RunEvent, { type: 'deliv
   const speed = size / event.computeMs
   if (member.speed !== null) measure(state.pace, (event.computeMs * member.speed) / size)
   member.speed = member.speed === null ? speed : member.speed + speedWeight * (speed - member.speed)
+}
+
+/** Those who know this plan: whoever became active after it would not know what it is to assist in. */
+function planned(state: RunState, { parts }: Plan): Member[] {
+  const workers = new Set(parts.map(({ worker }) => worker))
+  return activeMembers(state).filter(({ worker }) => workers.has(worker))
 }
 
 /** Gives what a worker that has gone still owed to the others; where it owned a slice of the sum, the step is planned anew. */
@@ -40,7 +46,7 @@ export function reassign(state: RunState, worker: string, now: number, commands:
   const owed = current.parts.filter((part) => part.worker === worker && isOwed(part) && !part.isAssisted)
   current.parts = current.parts.filter((part) => part.worker !== worker)
   if (owed.length === 0 || isReduced) return
-  const helpers = activeMembers(state)
+  const helpers = planned(state, current)
   if (helpers.length === 0) {
     state.plan = null
     return
@@ -54,7 +60,7 @@ export function helpStragglers(state: RunState, now: number, commands: RunComman
   if (current === null || current.isAudited || state.reduced !== null) return
   const owing = new Set(current.parts.filter(isOwed).map(({ worker }) => worker))
   if (owing.size === 0) return
-  const idle = activeMembers(state).filter(({ worker, version }) => !owing.has(worker) && version === state.version)
+  const idle = planned(state, current).filter(({ worker, version }) => !owing.has(worker) && version === state.version)
   if (idle.length === 0) return
   for (const part of current.parts.filter((one) => isOwed(one) && !one.isAssisted)) {
     const speed = state.members.get(part.worker)?.speed ?? null
@@ -68,7 +74,7 @@ export function helpStragglers(state: RunState, now: number, commands: RunComman
 function assist(
   state: RunState,
   { start, end }: Part,
-  helpers: ReturnType<typeof activeMembers>,
+  helpers: readonly Member[],
   now: number,
   commands: RunCommand[],
 ): void {

@@ -18,11 +18,17 @@ export interface NatsBusOptions extends NatsOptions {
   replicas?: number
 }
 
+function listen<Listener>(listeners: Set<Listener>, listener: Listener): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
 /** The bus on a NATS server with JetStream, 2.9 or newer. */
 export class NatsBus implements Bus {
   readonly #connection: NatsConnection
   readonly #context: NatsContext
   readonly #listeners = new Set<(isConnected: boolean) => void>()
+  readonly #closers = new Set<() => void>()
   #isConnected = true
   #isClosed = false
 
@@ -33,12 +39,9 @@ export class NatsBus implements Bus {
       js,
       jsm,
       replicas,
-      onConnection: (listener) => {
-        this.#listeners.add(listener)
-        return () => this.#listeners.delete(listener)
-      },
+      onConnection: (listener) => listen(this.#listeners, listener),
+      onClose: (listener) => listen(this.#closers, listener),
       call: (what, act, timeoutMs) => this.#call(what, act, timeoutMs),
-      isClosed: () => this.#isClosed,
     }
     void this.#follow()
   }
@@ -140,6 +143,7 @@ export class NatsBus implements Bus {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    for (const close of [...this.#closers]) close()
     if (this.#isConnected) await this.#connection.flush().catch(() => {})
     await this.#connection.close()
     this.#set(false)

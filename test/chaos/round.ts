@@ -56,8 +56,9 @@ export async function round(options: RoundOptions): Promise<RoundResult> {
     await cluster.tail.find(isCommit, watch.over)
     const passing = await injectAll(cluster, watch, faults, options)
     await watch.over
-    await Promise.all(passing).catch((error) => watch.blame(String(error)))
+    const passed = Promise.all(passing).catch((error) => watch.blame(String(error)))
     for (const one of [...cluster.coordinators, ...cluster.workers]) if (one.isAlive) one.signal('SIGCONT')
+    await Promise.race([passed, sleep(partMs)])
     if (watch.report) await checkEnd(cluster, watch, options.expected)
   } finally {
     watch.close()
@@ -85,8 +86,8 @@ async function injectAll(cluster: Cluster, watch: Watch, faults: Injected[], opt
     if (text === null) continue
     faults.push(record)
     options.say(`step ${watch.done}: ${text}`)
+    passing.push(passed)
     const inTime = overInTime(watch, passed, text)
-    passing.push(inTime)
     if (fault.overlaps) continue
     await inTime
     const commits = watch.commits

@@ -1,38 +1,15 @@
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
-import { jobYaml, parseJob } from '../../protocol/jobfile.ts'
-import { checkpointFiles, tinyConfig } from '../support/tiny-job.ts'
-import { examplesPath, lethe, lethePath } from './command.ts'
+import t from 'tap'
+import { sissJob } from '../support/siss-job.ts'
+import { lethe, lethePath } from './command.ts'
 
 /* The one promise, through the command that users type: SISS on real digits, every process real, every death a SIGKILL. */
 
 t.setTimeout(280_000)
 
 const steps = 14
-
-/** A small network unlearns the T-shirt among the real digits: two channels, 5 micro-batches, which no worker count divides evenly. */
-function sissJob(t: Test): { cwd: string; file: string } {
-  const parent = Object.fromEntries(
-    checkpointFiles({ ...tinyConfig, sample_size: 28 }).map(({ path, bytes }) => [path, Buffer.from(bytes)]),
-  )
-  const cwd = t.testdir({ parent: {} })
-  for (const [path, bytes] of Object.entries(parent)) writeFileSync(join(cwd, 'parent', path), bytes)
-  const tshirt = join(examplesPath, 'data/tshirt.png')
-  const job = {
-    kind: 'unlearn',
-    name: 'siss',
-    seed: 3,
-    model: { checkpoint: 'parent' },
-    data: { sources: [{ type: 'mnist' }, { type: 'image', path: tshirt, copies: 101, label: 10 }], forget: { file: tshirt } },
-    method: { name: 'siss' },
-    training: { steps, batchSize: 10, microBatchSize: 2, optimizer: { learningRate: 1e-3 }, checkpointEvery: 4 },
-    evaluate: { reconstruction: { timestep: 400, noises: 3, steps: 3 }, keepLoss: { samples: 4 }, unitSize: 2 },
-  }
-  writeFileSync(join(cwd, 'siss.yaml'), jobYaml(parseJob(JSON.stringify(job))))
-  return { cwd, file: 'siss.yaml' }
-}
 
 /** Starts `lethe run`; `onStep` is called once, when that many steps are done. */
 function running(cwd: string, args: readonly string[], atStep: number, onStep: (pid: number) => void) {
@@ -60,7 +37,7 @@ function workerPid(out: string, worker: number): number {
 }
 
 t.test('1, 2 and 3 workers, a killed worker and a killed coordinator end in one checkpoint', async (t) => {
-  const { cwd, file } = sissJob(t)
+  const { cwd, file } = sissJob(t, { steps, checkpointEvery: 4 })
   const reports: Record<string, { checkpoint: { sha256: string }; forget: object; keep: object; history: object[] }> = {}
   for (const workers of ['1', '2', '3']) {
     const run = await lethe(['run', file, '--workers', workers, '--out', workers, '--json'], { cwd })

@@ -4,7 +4,7 @@ import type { Chance } from './chance.ts'
 import { Checks } from './checks.ts'
 import { ModelCoordinator } from './coordinator.ts'
 import type { Flaw } from './flaws.ts'
-import { type ModelState, referenceOf } from './model.ts'
+import { referenceOf } from './model.ts'
 import { Network } from './network.ts'
 import type { Scenario } from './scenario.ts'
 import { LogServer, Records } from './store.ts'
@@ -71,7 +71,10 @@ export class Cluster {
 
   /** A request on the subject on which coordinators answer those who want to join. */
   hello({ worker, instance, epoch }: Hello, answer: (coordinator: ModelCoordinator, welcome: ModelWelcome | null) => void): void {
-    for (const coordinator of this.coordinators)
+    const listening = this.coordinators.filter(({ process, run }) => process.isAlive && run !== null)
+    // The bus says at once where nobody listens.
+    if (listening.length === 0) this.network.packet(worker.process, worker.process, () => answer(this.coordinators[0], null))
+    for (const coordinator of listening)
       this.network.packet(worker.process, coordinator.process, () => {
         const welcome = coordinator.hello(instance, worker, epoch)
         if (welcome === 'silence') return
@@ -101,9 +104,5 @@ export class Cluster {
     if (this.#heard.has(key)) return true
     this.#heard.add(key)
     return false
-  }
-
-  isState(disk: ReadonlyMap<number, ModelState>, { version, stateSha256 }: { version: number; stateSha256: string }): boolean {
-    return disk.has(version) && stateSha256.length > 0
   }
 }

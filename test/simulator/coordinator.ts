@@ -10,6 +10,11 @@ import type { BulkUp, ModelWelcome, UpPacket } from './wire.ts'
 import type { ModelWorker } from './worker.ts'
 import { Process } from './world.ts'
 
+interface SavedState {
+  state: ModelState
+  sha256: string
+}
+
 const tickMs = 50
 const runId = 'a'.repeat(64)
 
@@ -18,7 +23,7 @@ export class ModelCoordinator {
   readonly process: Process
   readonly cluster: Cluster
   /** States by version. */
-  readonly disk = new Map<number, ModelState>()
+  readonly disk = new Map<number, SavedState>()
   run: ModelRun | null = null
   isGone = false
   #state: LeadershipState
@@ -191,7 +196,7 @@ export class ModelCoordinator {
       if (this.#isStopping) return
       if (history.finished) return this.#feed({ type: 'stop', finished: true })
       const { checkpoint } = history
-      const isHere = checkpoint !== null && this.disk.has(checkpoint.version) && cluster.isState(this.disk, checkpoint)
+      const isHere = checkpoint !== null && this.disk.get(checkpoint.version)?.sha256 === checkpoint.stateSha256
       if (!isHere) history.checkpoint = null
       this.run = new ModelRun({ cluster, coordinator: this, journal, history, epoch, onFinished: () => this.#finish() })
     })

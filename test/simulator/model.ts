@@ -24,7 +24,7 @@ export interface ModelJob {
 }
 
 export const clipNorm = 4
-export const methodOf = ({ channels }: ModelJob): Method => (channels === 2 ? siss : denoise) as Method
+export const methodOf = ({ channels }: ModelJob): Method => (channels === 2 ? siss : denoise) as unknown as Method
 export const methodOptions = { scalingNorm: 5 }
 export const lengthOf = ({ blocks, perBlock }: ModelJob) => blocks * perBlock
 
@@ -65,7 +65,7 @@ export interface Partial {
   gradient: Float32Array
 }
 
-function gradientOf(job: ModelJob, step: number, index: number, channel: number, parameters: Float32Array): Float32Array {
+function gradientOf(step: number, index: number, channel: number, parameters: Float32Array): Float32Array {
   const offset = (step * 977 + index * 389 + channel * 1031) % 4096
   const scale = 2 ** (((index * 5 + step) % 7) - 3)
   const gradient = new Float32Array(parameters.length)
@@ -102,7 +102,7 @@ export class ModelSession {
         gradient: addInPlace(left.gradient, right.gradient),
       }))
       for (let index = start; index < end; index++) {
-        const gradient = gradientOf(this.job, step, index, channel, this.parameters)
+        const gradient = gradientOf(step, index, channel, this.parameters)
         sum.put({ level: 0, index }, { loss: lossOf(step, index, channel), gradient })
       }
       return sum.nodes().map(({ node, value }) => ({ channel: name, node, ...value }))
@@ -202,7 +202,7 @@ export function referenceOf(job: ModelJob): string[] {
   const size = 2 ** Math.ceil(Math.log2(job.microBatches))
   for (let step = 0; step < job.steps; step++) {
     const sum = (channel: number, start: number, count: number): Float32Array => {
-      if (count === 1) return gradientOf(job, step, start, channel, session.parameters)
+      if (count === 1) return gradientOf(step, start, channel, session.parameters)
       const left = sum(channel, start, count / 2)
       if (start + count / 2 >= job.microBatches) return left
       const right = sum(channel, start + count / 2, count / 2)

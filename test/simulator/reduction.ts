@@ -64,7 +64,7 @@ export class ModelReducer {
     if (isCovered) this.late += 1
     if (!isCovered) round.losses.get(channel)?.put(node, loss)
     if (!isCovered || this.#options.flaw === 'countsTwice') this.#gradients.get(channel)?.put(node, gradient)
-    round.take(worker, node, computeMs)
+    round.take(worker, channel, node, computeMs)
     const losses = round.lossesOrNull()
     if (losses === null) return
     this.#round = null
@@ -86,7 +86,7 @@ export class ModelReducer {
       const { isCovered } = round.check(worker, channel, { level, index })
       if (isCovered) this.late += 1
       else round.losses.get(channel)?.put({ level, index }, loss)
-      round.take(worker, { level, index }, computeMs)
+      round.take(worker, channel, { level, index }, computeMs)
     }
     this.#endIfComplete(round)
   }

@@ -8,7 +8,7 @@ import { ErrorFeedback, fromBf16 } from '../../protocol/bf16.ts'
 import type { NodeDigest, WorkerMessage } from '../../protocol/messages.ts'
 import type { Cluster } from './cluster.ts'
 import type { ModelCoordinator } from './coordinator.ts'
-import { lengthOf, measure, type ModelState } from './model.ts'
+import { digestOf, lengthOf, measure, type ModelState } from './model.ts'
 import type { Socket } from './network.ts'
 import { ModelReducer, type Reduction } from './reduction.ts'
 import { type ModelPeer, ModelRoster } from './roster.ts'
@@ -51,7 +51,7 @@ export class ModelRun {
   #asked: { ticket: number; worker: string } | null = null
   #export: { ticket: number; version: number; digest: string; state: ModelState } | null = null
   #saving: (() => void)[] = []
-  #reason = ''
+  #reason: string | null = null
 
   constructor(options: ModelRunOptions) {
     this.#options = options
@@ -115,16 +115,21 @@ export class ModelRun {
 
   dispatch(event: RunEvent): void {
     this.#events.push(event)
-    if (this.#isDeciding || this.#isSuspended) return
+    if (this.#isDeciding || !this.#mayDecide) return
     this.#isDeciding = true
-    for (let next = this.#events.shift(); next && !this.#isOver && !this.#isSuspended; next = this.#events.shift()) this.#step(next)
+    for (let next = this.#events.shift(); next && !this.#isOver && this.#mayDecide; next = this.#events.shift()) this.#step(next)
     this.#isDeciding = false
+  }
+
+  /** A process may wake from a pause in which another one took over: the lease is asked before each decision. */
+  get #mayDecide(): boolean {
+    return !this.#isSuspended && this.#options.coordinator.leads
   }
 
   #step(event: RunEvent): void {
     const { world, checks } = this.#options.cluster
     const { commands, reason } = decide(this.state, event, world.now)
-    if (world.isTold && reason !== this.#reason) this.#tell(`(${event.type}) ${reason}`)
+    if (world.isTold && reason !== null && reason !== this.#reason) this.#tell(`(${event.type}) ${reason}`)
     this.#reason = reason
     if (commands.length > 0) checks.commands(this.#options.coordinator)
     for (const command of commands) this.#execute(command, event)
@@ -281,9 +286,10 @@ export class ModelRun {
     cluster.world.onMoment('saving')
     const work = () =>
       this.#process.after(cluster.world.chance.between(1, 40), () => {
-        coordinator.disk.set(version, exported.state)
-        const { digest } = exported
-        this.#record({ type: 'checkpoint', version, digest, sha256: digest, stateSha256: `${digest} ${version}` }, () => {
+        const { digest, state } = exported
+        const stateSha256 = `${digest} ${digestOf(state.momenta)}`
+        coordinator.disk.set(version, { state, sha256: stateSha256 })
+        this.#record({ type: 'checkpoint', version, digest, sha256: digest, stateSha256 }, () => {
           for (const older of [...coordinator.disk.keys()]) if (older !== version) coordinator.disk.delete(older)
           this.#saving.shift()
           this.dispatch({ type: 'saved', version })
@@ -296,7 +302,7 @@ export class ModelRun {
 
   #sendState({ worker, version, ticket }: CommandOf<'sendState'>): void {
     const { cluster, coordinator } = this.#options
-    const exported = ticket === null ? coordinator.disk.get(version) : this.#export?.ticket === ticket ? this.#export.state : undefined
+    const exported = ticket === null ? coordinator.disk.get(version)?.state : this.#export?.ticket === ticket ? this.#export.state : undefined
     if (!exported) return cluster.world.violate('protocol', `there is no state of version ${version}`)
     const figures = this.state.version === version ? this.state.released : null
     this.roster.get(worker)?.sendBulk({ type: 'state', version, state: exported, figures })

@@ -33,7 +33,8 @@ export function simulate(seed: number, { flaw = 'none' as Flaw, isTold = false, 
   let violation: Outcome['violation'] = null
   try {
     for (const one of coordinators) world.after(300 * world.chance.real(), () => one.start())
-    for (const one of workers) world.after(300 * world.chance.real(), () => one.start())
+    // One that reads other parameters than the others is known by that they were there before.
+    for (const one of workers) world.after((one.defect?.type === 'parent' ? 3000 : 0) + 300 * world.chance.real(), () => one.start())
     new Faults(cluster)
     const isOver = () =>
       checks.isFinished && cluster.records.entry?.record.state === 'finished' && workers.every(({ process }) => !process.isAlive)

@@ -76,7 +76,7 @@ export class ModelJournal {
   #known = 0
   #number = 0
   #attempt = 0
-  #isBusy = false
+  #isBusy = true
   #isOver = false
   /** What the log held when this coordinator closed it to earlier ones. */
   history: History = emptyHistory()
@@ -111,8 +111,9 @@ export class ModelJournal {
     if (this.#isBusy || this.#isOver || !pending) return
     this.#isBusy = true
     const { server } = this.#options
+    const known = this.#known
     this.#call(
-      () => server.append(pending.entry, this.#known),
+      () => server.append(pending.entry, known),
       (length) => {
         if (length === null) return this.#verify()
         this.#succeed(length)

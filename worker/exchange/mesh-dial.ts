@@ -11,6 +11,8 @@ export interface PeerDial {
   meshKey: string
   tls?: TlsFiles
   timeoutMs: number
+  /** Called in the event itself: the first message may come before a promise is looked at. */
+  onOpen(socket: WebSocket): void
 }
 
 /**
@@ -20,7 +22,7 @@ export interface PeerDial {
 const noMask = (mask: Buffer) => mask.fill(0)
 
 /** Opens a socket to another worker. @throws LetheError CONNECTION_REFUSED where it cannot be reached, refuses, or is another worker. */
-export function dialPeer({ worker, self, url, meshKey, tls, timeoutMs }: PeerDial): Promise<WebSocket> {
+export function dialPeer({ worker, self, url, meshKey, tls, timeoutMs, onOpen }: PeerDial): Promise<void> {
   const refused = (why: string, cause?: unknown) =>
     new LetheError('CONNECTION_REFUSED', { message: `worker ${worker} cannot be reached directly: ${why}`, cause })
   return new Promise((resolve, reject) => {
@@ -40,7 +42,10 @@ export function dialPeer({ worker, self, url, meshKey, tls, timeoutMs }: PeerDia
     // Stays: without any listener a later error would end the process.
     socket.on('error', (cause) => reject(refused(cause.message, cause)))
     socket.once('open', () => {
-      if (reached === worker) return resolve(socket)
+      if (reached === worker) {
+        onOpen(socket)
+        return resolve()
+      }
       socket.terminate()
       reject(refused('another worker is at its address'))
     })

@@ -31,7 +31,7 @@ function statusOf(request: IncomingMessage, meshKey: string): string | null {
   const given = /^Bearer (.{1,4096})$/.exec(request.headers.authorization ?? '')?.[1]
   if (given === undefined || !isSameSecret(given, meshKey)) return '401 Unauthorized'
   if (request.headers[versionHeader] !== String(protocolVersion)) return '426 Upgrade Required'
-  return request.url === peerPath && workerName.test(String(request.headers[memberHeader])) ? null : '404 Not Found'
+  return request.url === peerPath && workerName.test(String(request.headers[memberHeader] ?? '')) ? null : '404 Not Found'
 }
 
 function refuse(socket: Duplex, status: string): void {

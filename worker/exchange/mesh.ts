@@ -78,7 +78,7 @@ export class Mesh {
     const { sockets = 2, patienceMs = 2000, retryMs = 10_000, stallMs = 15_000 } = this.#options
     const route = new Route({
       ...{ worker, sockets, patienceMs, retryMs, stallMs, onNotice },
-      dial: (url) => dialPeer({ worker, self, url, meshKey, tls, timeoutMs: patienceMs }),
+      dial: (url, onOpen) => dialPeer({ worker, self, url, meshKey, tls, timeoutMs: patienceMs, onOpen }),
       relay: (message, payload) => relay(worker, message, payload),
       events: {
         limit,

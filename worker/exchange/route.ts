@@ -12,7 +12,7 @@ export interface RouteOptions {
   /** Then it is tried again after this time, without waiting for it. */
   retryMs: number
   stallMs: number
-  dial(url: string): Promise<WebSocket>
+  dial(url: string, onOpen: (socket: WebSocket) => void): Promise<void>
   relay(message: MeshMessage, payload: Uint8Array): Promise<void>
   events: Pick<MeshSocketEvents, 'limit' | 'onTransfer' | 'onError'>
   /** The way to this worker has changed. */
@@ -110,9 +110,7 @@ export class Route {
   async #dial(): Promise<void> {
     this.#dialling += 1
     try {
-      const socket = await this.#options.dial(this.#url ?? '')
-      if (this.#isClosed) socket.terminate()
-      else this.attach(socket)
+      await this.#options.dial(this.#url ?? '', (socket) => (this.#isClosed ? socket.terminate() : this.attach(socket)))
     } finally {
       this.#dialling -= 1
     }

@@ -1,4 +1,3 @@
-import { ErrorFeedback } from '../../protocol/bf16.ts'
 import { sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type {
@@ -13,6 +12,7 @@ import type {
   WorkerBulk,
   WorkerMessage,
 } from '../../protocol/messages.ts'
+import { TensorEncoder } from '../../protocol/wire.ts'
 import { Exchange } from '../exchange/exchange.ts'
 import type { Partial } from '../session.ts'
 
@@ -49,8 +49,8 @@ export interface CentralOptions {
 /** Whole partials go to the coordinator. */
 export class CentralDelivery {
   readonly #options: CentralOptions
-  /** What rounding took from each channel. */
-  readonly #lost = new Map<string, ErrorFeedback>()
+  /** By channel: what rounding took is kept. */
+  readonly #encoders = new Map<string, TensorEncoder>()
 
   constructor(options: CentralOptions) {
     this.#options = options
@@ -60,15 +60,16 @@ export class CentralDelivery {
     const { runId, encoding, sendBulk } = this.#options
     for (const { channel, node, loss, gradient } of partials) {
       if (signal.aborted) return
-      const payload = encoding === 'f32' ? bytesOf(gradient) : this.#round(channel, gradient)
+      const payload = await this.#encoder(channel).encode(gradient)
       await sendBulk({ type: 'partial', runId, epoch, step, channel, ...node, loss, encoding, computeMs }, payload)
     }
   }
 
-  #round(channel: string, gradient: Float32Array): Uint8Array {
-    const feedback = this.#lost.get(channel) ?? new ErrorFeedback(this.#options.parameterCount)
-    this.#lost.set(channel, feedback)
-    return feedback.encode(gradient)
+  #encoder(channel: string): TensorEncoder {
+    const { parameterCount, encoding } = this.#options
+    const encoder = this.#encoders.get(channel) ?? new TensorEncoder(parameterCount, encoding)
+    this.#encoders.set(channel, encoder)
+    return encoder
   }
 }
 
@@ -95,7 +96,6 @@ interface Gathered {
 export class ShardedDelivery {
   readonly #options: ShardedOptions
   readonly #exchange: Exchange
-  #slices: readonly Slice[] = []
   #combined: Combine | null = null
   /** Taken out of the exchange when it is whole: the plan of the next step may come before the word to apply this one. */
   #gathered: Gathered[] = []
@@ -114,7 +114,6 @@ export class ShardedDelivery {
   }
 
   begin(epoch: number, step: number, slices: readonly Slice[]): void {
-    this.#slices = slices
     this.#gathered = this.#gathered.filter((one) => one.step < step)
     this.#exchange.begin(epoch, step, slices)
   }
@@ -141,9 +140,10 @@ export class ShardedDelivery {
     return this.#exchange.limit(message)
   }
 
+  /** Told to every worker, for its figures; those that own nothing have nothing to combine. */
   async combine(message: Combine): Promise<void> {
     this.#combined = message
-    if (this.#slices.some(({ worker, start, end }) => worker === this.#options.self && end > start)) await this.#exchange.combine(message)
+    await this.#exchange.combine(message)
   }
 
   /** @throws LetheError CONNECTION_FRAME where this worker has not said that it has the direction. */

@@ -1,4 +1,3 @@
-import { fromBf16 } from '../../protocol/bf16.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { Job } from '../../protocol/job.ts'
 import {
@@ -11,6 +10,7 @@ import {
 } from '../../protocol/messages.ts'
 import { assertSecure, type TlsFiles } from '../../protocol/tls.ts'
 import { stateBytesLimit } from '../../protocol/transfer.ts'
+import { bytesPerElement, decodeTensor } from '../../protocol/wire.ts'
 
 import { BulkSocket } from './bulk.ts'
 import { CentralDelivery } from './delivery.ts'
@@ -240,9 +240,10 @@ export class Membership {
       case 'state':
         return this.#whenOpen((executor) => executor.load(message.version, payload, message.figures))
       case 'direction': {
-        const values = message.encoding === 'f32' ? new Float32Array(payload.buffer) : fromBf16(payload)
-        if (values.length !== this.#holding?.session.summary.parameterCount)
+        const parameters = this.#holding?.session.summary.parameterCount ?? 0
+        if (payload.byteLength !== bytesPerElement[message.encoding] * parameters)
           throw new LetheError('CONNECTION_FRAME', { message: 'A direction does not have the length of the parameters' })
+        const values = decodeTensor(payload, message.encoding)
         return this.#whenOpen((executor) => executor.apply(message.step, { values, figures: message.figures }))
       }
       case 'relayed':

@@ -40,7 +40,7 @@ export class Sharing {
 
   /** @throws LetheError CONNECTION_PORT where it cannot listen. */
   static async open(options: SharingOptions): Promise<Sharing> {
-    const { address, meshKey, self, relay } = options
+    const { address, meshKey, self, relay, onNotice } = options
     const late: { mesh?: Mesh } = {}
     const delivery = new ShardedDelivery({ ...options, send: async (to, message, payload) => late.mesh?.send(to, message, payload) })
     const mesh = await Mesh.listen({
@@ -48,6 +48,7 @@ export class Sharing {
       meshKey,
       self,
       relay,
+      onNotice,
       limit: (message) => delivery.limit(message),
       onTransfer: (from, message, payload) => delivery.accept(from, message, payload),
     })

@@ -10,13 +10,15 @@ export interface NatsContext {
   jsm: JetStreamManager
   /** Copies of each stream in a cluster of servers. */
   replicas: number
+  /** @returns what takes the listener away. */
   onConnection(listener: (isConnected: boolean) => void): () => void
+  /** The same, for the end of the bus. */
+  onClose(listener: () => void): () => void
   /**
    * Carries out a call to the server: waits for the connection, ends early where it is lost, and turns what goes wrong into
    * BUS_UNAVAILABLE.
    */
   call<Value>(what: string, act: () => Promise<Value>, timeoutMs?: number): Promise<Value>
-  isClosed(): boolean
 }
 
 /** Error codes of JetStream that are answers, not failures. */

@@ -47,7 +47,7 @@ export class Ordered {
   readonly #context: NatsContext
   readonly #options: OrderedOptions
   readonly #watchdog: NodeJS.Timeout
-  readonly #forget: () => void
+  readonly #forget: (() => void)[]
   #run: Run | null = null
   #lastSequence = 0
   #retry: NodeJS.Timeout | undefined
@@ -59,9 +59,12 @@ export class Ordered {
     this.#watchdog = setInterval(() => {
       if (this.#run && ++this.#run.missed > missedHeartbeats) this.#restart(0)
     }, heartbeatMs)
-    this.#forget = context.onConnection((isConnected) => {
-      if (isConnected) this.#restart(0)
-    })
+    this.#forget = [
+      context.onConnection((isConnected) => {
+        if (isConnected) this.#restart(0)
+      }),
+      context.onClose(() => this.stop()),
+    ]
   }
 
   /** Resolves once the server delivers, or has no such stream so far. */
@@ -74,7 +77,7 @@ export class Ordered {
     this.#isStopped = true
     clearInterval(this.#watchdog)
     clearTimeout(this.#retry)
-    this.#forget()
+    for (const forget of this.#forget) forget()
     this.#end()
   }
 
