@@ -12,6 +12,7 @@ import { chooseReducer } from '../protocol/scaling.ts'
 import { assertSecure, assertSecureListener, type TlsFiles } from '../protocol/tls.ts'
 import { Broker } from './broker/broker.ts'
 import { Leader } from './leader.ts'
+import { advertisedUrl } from './net/advertise.ts'
 import { listen } from './net/server.ts'
 import { type CoordinatorEvent, type Log, silentLog } from './run/events.ts'
 import { RunFolder } from './storage/folder.ts'
@@ -127,7 +128,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       },
     })
     opens.push(() => server.close())
-    const own = options.advertise ?? server.url.replace(/^(wss?):\/\/(0\.0\.0\.0|\[::\])(?=:)/, `$1://${hostname()}`)
+    const own = options.advertise ?? advertisedUrl(server.url, hostname())
     onEvent({ type: 'listening', url: own })
     leader = new Leader({
       job,

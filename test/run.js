@@ -13,6 +13,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { Parser } from 'tap-parser'
 import { stringify } from 'yaml'
+import { installNats } from './support/install-nats.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const fileTimeoutMs = 300_000
@@ -33,6 +34,8 @@ const checks = [
   { name: 'lint and format', command: [biome, 'check', '--error-on-warnings', '.'] },
 ]
 const jobs = [...(words.length === 0 ? checks.map((check) => () => runCheck(check)) : []), ...files.map((file) => () => runFile(file))]
+
+if (files.length > 0) installNats()
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const queue = jobs.values()

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { blobBytes } from '../../protocol/bus/bus.ts'
-import { chunkBytes } from '../../protocol/bus/wire.ts'
+import { chunkBytes } from '../../protocol/bus/embedded/wire.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import { blobRecord, read, write } from './records.ts'
 import type { Session } from './session.ts'
@@ -11,6 +11,12 @@ interface Chunk {
   index: number
   data: Uint8Array
   last: { sha256: string } | null
+}
+
+interface Upload {
+  bucket: string
+  upload: string
+  chunks: number
 }
 
 type Blob = z.output<typeof blobRecord>
@@ -26,11 +32,12 @@ export class BlobStore {
   readonly #store: Store
   readonly #blobs = new Map<string, Blob>()
   /** Chunks so far of what peers are sending: by peer, bucket and upload. */
-  readonly #uploads = new Map<Session, Map<string, { bucket: string; upload: string; chunks: number }>>()
+  readonly #uploads = new Map<Session, Map<string, Upload>>()
 
   constructor(store: Store) {
     this.#store = store
-    for (const { key, value } of store.entries('blobs')) this.#blobs.set(pathOf(String(key[0]), String(key[1])), read(blobRecord, value, key))
+    for (const { key, value } of store.entries('blobs'))
+      this.#blobs.set(pathOf(String(key[0]), String(key[1])), read(blobRecord, value, key))
     this.#sweep()
   }
 
@@ -73,9 +80,10 @@ export class BlobStore {
 
   /** What a peer that is gone did not finish is taken away. */
   #uploadsOf(session: Session) {
-    let uploads = this.#uploads.get(session)
-    if (uploads) return uploads
-    this.#uploads.set(session, (uploads = new Map()))
+    const known = this.#uploads.get(session)
+    if (known) return known
+    const uploads = new Map<string, Upload>()
+    this.#uploads.set(session, uploads)
     session.onClose(() => {
       for (const one of this.#uploads.get(session)?.values() ?? []) this.#removeChunks(one)
       this.#uploads.delete(session)
@@ -83,7 +91,7 @@ export class BlobStore {
     return uploads
   }
 
-  #removeChunks({ bucket, upload, chunks }: { bucket: string; upload: string; chunks: number }): void {
+  #removeChunks({ bucket, upload, chunks }: Upload): void {
     for (let index = 0; index < chunks; index++) this.#store.remove('chunks', [bucket, upload, index])
   }
 

@@ -58,8 +58,8 @@ export class Buckets {
   }
 
   #bucket(name: string): Watched {
-    let watched = this.#buckets.get(name)
-    if (!watched) this.#buckets.set(name, (watched = { bucket: new Bucket(), watchers: new SubjectTree() }))
+    const watched = this.#buckets.get(name) ?? { bucket: new Bucket(), watchers: new SubjectTree() }
+    this.#buckets.set(name, watched)
     return watched
   }
 

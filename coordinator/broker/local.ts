@@ -1,6 +1,6 @@
-import type { Link, LinkEvents } from '../../protocol/bus/client.ts'
+import type { Link, LinkEvents } from '../../protocol/bus/embedded/link.ts'
+import type { ClientMessage } from '../../protocol/bus/embedded/wire.ts'
 import { guarded } from '../../protocol/bus/guarded.ts'
-import type { ClientMessage } from '../../protocol/bus/wire.ts'
 import type { Outlet, Session } from './session.ts'
 
 /**

@@ -1,5 +1,5 @@
+import type { ClientMessage } from '../../protocol/bus/embedded/wire.ts'
 import { isPattern, matches } from '../../protocol/bus/names.ts'
-import type { ClientMessage } from '../../protocol/bus/wire.ts'
 
 /** Whom the coordinator's server let in. */
 export type Role = 'worker' | 'coordinator' | 'admin'

@@ -1,4 +1,4 @@
-import type { Call, ClientMessage, ServerMessage } from '../../protocol/bus/wire.ts'
+import type { Call, ClientMessage, ServerMessage } from '../../protocol/bus/embedded/wire.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import { isAllowed, type Role } from './permissions.ts'
 

@@ -1,5 +1,5 @@
 import type { RawData, WebSocket } from 'ws'
-import { clientMessage, type ServerMessage } from '../../protocol/bus/wire.ts'
+import { clientMessage, type ServerMessage } from '../../protocol/bus/embedded/wire.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import { decodeMessage, encodeMessage } from '../../protocol/frame.ts'
 import type { Outlet, Session } from './session.ts'

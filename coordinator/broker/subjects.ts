@@ -20,8 +20,8 @@ export class SubjectTree<Value> {
     const path = [this.#root]
     for (const word of words) {
       const last = path[path.length - 1]
-      let next = last.words.get(word)
-      if (!next) last.words.set(word, (next = node()))
+      const next = last.words.get(word) ?? node()
+      last.words.set(word, next)
       path.push(next)
     }
     const values = endsBelow ? path[path.length - 1].below : path[path.length - 1].here

@@ -77,11 +77,13 @@ export class Peer {
   attachBulk(bulk: WebSocket, holdsSession: boolean): void {
     this.#bulk = bulk
     const reader = new TransferReader(workerBulk, (message) => this.#events.limit(this, message))
+    // Head and payload as they were sent: the payload is not copied again.
+    bulk.binaryType = 'fragments'
     bulk.on('message', (data: RawData, isBinary: boolean) => {
       if (!this.#isOpen) return
       this.#guard(() => {
         if (!isBinary) throw new LetheError('CONNECTION_FRAME', { message: 'A peer sent text where bytes were agreed' })
-        const transfer = reader.read(data as Buffer)
+        const transfer = reader.read(data as Buffer[])
         if (transfer) this.#events.onBulk(this, transfer.message, transfer.payload)
       })
     })

@@ -6,6 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { LetheError } from '../../protocol/errors.ts'
 import { maxMessageBytes } from '../../protocol/frame.ts'
 import { bulkMessageBytes, bulkPath, busPath, heldHeader, memberHeader, protocolVersion, versionHeader } from '../../protocol/socket.ts'
+import { answerPings, requestLimits, socketLimits } from '../../protocol/strangers.ts'
 import { hasCertificate, serverTls, type TlsFiles } from '../../protocol/tls.ts'
 
 export interface ServerOptions {
@@ -19,6 +20,8 @@ export interface ServerOptions {
   /** Is a worker with this key expected to open its bulk socket? */
   isExpected(memberKey: string): boolean
   onBulk(socket: WebSocket, memberKey: string, holdsSession: boolean): void
+  /** How long a stranger may take to say what it wants. */
+  requestMs?: number
 }
 
 export interface WorkerServer {
@@ -79,8 +82,9 @@ function refuse(socket: Duplex, { status, error }: Refusal): void {
 }
 
 /** Who takes the socket listens too; without any listener, an error of one that was refused would end the process. */
-function ignoreErrors(socket: WebSocket): void {
+function prepare(socket: WebSocket): void {
   socket.on('error', () => {})
+  answerPings(socket)
 }
 
 /** Accepts workers. Whoever has no token or speaks another version is refused in the upgrade; sizes are limited before parsing. */
@@ -91,9 +95,10 @@ export async function listen(options: ServerOptions): Promise<WorkerServer> {
       .writeHead(426, { 'content-type': 'text/plain', connection: 'close' })
       .end('This is a Lethe coordinator: workers join by WebSocket.\n')
   }
-  const server = hasCertificate(tls) ? createTlsServer(serverTls(tls), greet) : createServer(greet)
-  const bus = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false })
-  const bulk = new WebSocketServer({ noServer: true, maxPayload: bulkMessageBytes, perMessageDeflate: false })
+  const limits = requestLimits(options.requestMs)
+  const server = hasCertificate(tls) ? createTlsServer({ ...serverTls(tls), ...limits }, greet) : createServer(limits, greet)
+  const bus = new WebSocketServer(socketLimits(maxMessageBytes))
+  const bulk = new WebSocketServer(socketLimits(bulkMessageBytes))
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
@@ -101,11 +106,11 @@ export async function listen(options: ServerOptions): Promise<WorkerServer> {
     if (refused) return refuse(socket, refused)
     if (request.url === busPath)
       return bus.handleUpgrade(request, socket, head, (one) => {
-        ignoreErrors(one)
+        prepare(one)
         options.onBus?.(one)
       })
     bulk.handleUpgrade(request, socket, head, (one) => {
-      ignoreErrors(one)
+      prepare(one)
       options.onBulk(one, headerOf(request, memberHeader), headerOf(request, heldHeader) === 'yes')
     })
   })

@@ -1,4 +1,5 @@
 import { LetheError } from '../../protocol/errors.ts'
+import type { Held } from '../../protocol/messages.ts'
 import { reassign } from './parts.ts'
 import { activeMembers, dataDigest, followersOf, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
 
@@ -32,6 +33,7 @@ export function admit(state: RunState, { worker, summary, parentDigest, held }: 
     follows: false,
     given: 0,
     version: null,
+    stale: held?.version ?? 0,
     speed: null,
     unit: null,
     isLeaving: false,
@@ -51,23 +53,30 @@ export function depart(state: RunState, worker: string, now: number, commands: R
   reassign(state, worker, now, commands)
 }
 
-/** May the run go on from what this worker holds? What the journal does not know yet must bring the figures of its step. */
-function isTrusted(state: RunState, { held }: Member): boolean {
-  if (held === null || held.version < state.durable || held.version > state.settings.steps) return false
+/** May the run go on from this, where nobody follows? What the journal does not know yet must bring the figures of its step. */
+function isSource(state: RunState, held: Held): boolean {
+  if (held.version < state.durable || held.version > state.settings.steps) return false
   const known = state.digests.get(held.version)
-  if (known !== undefined) return known === held.digest
-  return held.version === 0 || (held.version === state.journaled + 1 && held.figures !== null)
+  if (known !== undefined && known !== held.digest) return false
+  if (held.version > state.journaled) return held.version === state.journaled + 1 && held.figures !== null
+  return known !== undefined || held.version === 0
 }
 
-/** Where nobody follows, the run goes on from the highest version that a worker holds, else from the last checkpoint, and replays. */
-export function adopt(state: RunState, commands: RunCommand[]): void {
-  if (followersOf(state).length > 0) return
-  const trusted = [...state.members.values()].flatMap((member) => (member.held && isTrusted(state, member) ? [member.held] : []))
-  const version = trusted.reduce((highest, held) => Math.max(highest, held.version), state.durable)
-  state.version = version
-  state.committed = version <= state.journaled ? version : version - 1
-  state.cut = Math.max(state.durable, Math.min(state.cut, version))
-  state.released = trusted.find((held) => held.version === version)?.figures ?? null
+/** Is this the version of the run? Where a repeated step may give other bits, only a digest tells. */
+function isPresent(state: RunState, held: Held): boolean {
+  if (held.version !== state.version) return false
+  const known = state.digests.get(held.version)
+  return known === undefined ? held.version === 0 || state.settings.isExact : known === held.digest
+}
+
+/**
+ * Where nobody follows, the run goes on from the highest version that a worker holds, else from the last checkpoint, and replays.
+ * @returns false while something that will tell where is still on its way to the disk.
+ */
+export function adopt(state: RunState, commands: RunCommand[]): boolean {
+  if (followersOf(state).length > 0) return true
+  const sources = [...state.members.values()].flatMap(({ held }) => (held && isSource(state, held) ? [held] : []))
+  const version = sources.reduce((highest, held) => Math.max(highest, held.version), state.durable)
   state.plan = null
   state.reduced = null
   state.gathering = null
@@ -75,22 +84,32 @@ export function adopt(state: RunState, commands: RunCommand[]): void {
   state.export = null
   state.awaited.clear()
   state.claims.clear()
-  if (state.settings.isExact || version >= state.issued) return
+  const isBeingSaved = state.cut > state.durable && version < state.cut
+  const mayDiffer = !state.settings.isExact
+  if (isBeingSaved || (mayDiffer && state.issued > state.journaled)) return false
+  const source = sources.find((held) => held.version === version)
+  state.version = version
+  state.committed = version <= state.journaled ? version : version - 1
+  state.released = source?.figures ?? null
+  if (!mayDiffer) return true
+  // Of two that hold this version from two leaders, one counts.
+  if (source) state.digests.set(version, source.digest)
+  if (version >= state.issued) return true
   state.issued = version
   state.journaled = version
   for (const later of [...state.digests.keys()]) if (later > version) state.digests.delete(later)
   commands.push({ type: 'rewind', version })
+  return true
 }
 
 /** Gives every newcomer the version of the run: what it holds, the last checkpoint, or (`askForState`) a peer's state. */
 export function sourceStates(state: RunState, commands: RunCommand[]): void {
-  adopt(state, commands)
   // Whoever joins while a direction is handed out would miss it.
-  if (state.gathering !== null) return
+  if (!adopt(state, commands) || state.gathering !== null) return
   for (const member of state.members.values()) {
     if (member.follows || member.isLeaving) continue
     const { held } = member
-    if (held !== null && held.version === state.version && isTrusted(state, member)) follow(state, member)
+    if (held !== null && isPresent(state, held)) follow(state, member)
     else if (state.version === state.durable && state.version > 0) sendState(member, state.version, null, commands)
     else if (state.version === 0) restart(state, member, commands)
   }
@@ -120,6 +139,7 @@ function restart(state: RunState, member: Member, commands: RunCommand[]): void 
 export function goBack(state: RunState, commands: RunCommand[]): void {
   for (const member of state.members.values()) {
     member.follows = false
+    member.stale = member.version
     member.version = null
     member.held = null
   }
@@ -152,6 +172,11 @@ export function dropLaggards(state: RunState, now: number, commands: RunCommand[
       depart(state, member.worker, now, commands)
       commands.push({ type: 'part', worker: member.worker, reason: `${state.version - member.given} steps behind while it loaded` })
     }
+}
+
+/** A direction must not reach a worker that waits for a state while its session is still at the version that the direction changes. */
+export function wouldMislead(state: RunState): boolean {
+  return followersOf(state).some(({ version, stale }) => version === null && (stale === null || stale === state.version))
 }
 
 /** Is the only copy of this version about to leave? Then it is saved first. */

@@ -40,6 +40,8 @@ export interface Member {
   given: number
   /** Last version that it reported, null while it loads one. */
   version: number | null
+  /** What its session holds until the state that was given is there; null where that is not known. */
+  stale: number | null
   /** Micro-batches per millisecond. */
   speed: number | null
   /** Unit of evaluation that it works on. */

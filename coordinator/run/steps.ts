@@ -1,7 +1,7 @@
 import { sliceBorders } from '../../protocol/blocks.ts'
 import { plan, type Range } from '../planner.ts'
 import { judge } from './agreement.ts'
-import { askForState, checkpointDue, dropLaggards, goBack, sourceStates } from './members.ts'
+import { askForState, checkpointDue, dropLaggards, goBack, sourceStates, wouldMislead } from './members.ts'
 import { activeMembers, followersOf, type Member, type RunCommand, type RunState } from './state.ts'
 
 /** Commits what everyone has applied, releases what is reduced, plans what comes next, as far as each may go now. */
@@ -37,7 +37,8 @@ export function settle(state: RunState, now: number, commands: RunCommand[]): vo
 
 /** The parameters of a version must be agreed, and copied where somebody needs them, before they change. */
 function mayRelease(state: RunState): boolean {
-  return state.committed === state.version && state.export === null && state.gathering === null && !checkpointDue(state)
+  if (state.committed !== state.version || state.export !== null || state.gathering !== null) return false
+  return !checkpointDue(state) && !wouldMislead(state)
 }
 
 function release(state: RunState, now: number, commands: RunCommand[]): void {

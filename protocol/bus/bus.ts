@@ -1,6 +1,6 @@
 /*
  * The control plane: small messages between processes that come and go. Two substrates carry it, the coordinator's own broker over
- * WebSocket (`websocket.ts`) and NATS (`nats.ts`); one conformance suite holds for both.
+ * WebSocket (`embedded/`) and NATS (`nats/`); one conformance suite holds for both.
  */
 
 /** Largest message, value or queue item: what a NATS server takes by default, less room for headers. */

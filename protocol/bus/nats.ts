@@ -1,11 +1,11 @@
-import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/nats-core'
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { createInbox, type NatsConnection } from '@nats-io/nats-core'
 import type { Blobs, Bus, BusMessage, KeyValue, QueueOptions, Subscription, WorkQueue } from './bus.ts'
 import { guarded } from './guarded.ts'
 import { checkName, checkPattern, checkSubject } from './names.ts'
+import { natsBlobs } from './nats/blobs.ts'
 import { connectNats, type NatsOptions } from './nats/connect.ts'
 import { busError, isUnheard, type NatsContext } from './nats/context.ts'
-import { natsBlobs } from './nats/blobs.ts'
 import { natsKeyValue } from './nats/keyvalue.ts'
 import { type Log, natsLog } from './nats/log.ts'
 import { natsQueue } from './nats/queue.ts'
@@ -32,12 +32,13 @@ export class NatsBus implements Bus {
   #isConnected = true
   #isClosed = false
 
-  private constructor(connection: NatsConnection, js: JetStreamClient, jsm: JetStreamManager, replicas: number) {
+  private constructor(connection: NatsConnection, inboxPrefix: string, jsm: JetStreamManager, replicas: number) {
     this.#connection = connection
     this.#context = {
       connection,
-      js,
+      js: jetstream(connection, { timeout: callMs }),
       jsm,
+      inbox: () => createInbox(inboxPrefix),
       replicas,
       onConnection: (listener) => listen(this.#listeners, listener),
       onClose: (listener) => listen(this.#closers, listener),
@@ -48,10 +49,9 @@ export class NatsBus implements Bus {
 
   /** @throws LetheError BUS_UNAVAILABLE where the server cannot be reached, refuses, is too old or has no JetStream. */
   static async open(url: string, options: NatsBusOptions = {}): Promise<NatsBus> {
-    const connection = await connectNats(url, options)
+    const { connection, inboxPrefix } = await connectNats(url, options)
     try {
-      const jsm = await jetstreamManager(connection, { timeout: callMs })
-      return new NatsBus(connection, jetstream(connection, { timeout: callMs }), jsm, options.replicas ?? 1)
+      return new NatsBus(connection, inboxPrefix, await jetstreamManager(connection, { timeout: callMs }), options.replicas ?? 1)
     } catch (error) {
       await connection.close()
       throw busError('a question for JetStream', error)

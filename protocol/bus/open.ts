@@ -1,8 +1,8 @@
 import { LetheError } from '../errors.ts'
 import type { Bus } from './bus.ts'
-import { EmbeddedBus } from './client.ts'
+import { EmbeddedBus } from './embedded/client.ts'
+import { SocketLink } from './embedded/websocket.ts'
 import { NatsBus, type NatsBusOptions } from './nats.ts'
-import { SocketLink } from './websocket.ts'
 
 export interface BusOptions extends NatsBusOptions {
   /** Embedded only: what the coordinator's server asks for. */

@@ -23,6 +23,9 @@ function limit(bytes: Uint8Array, maxBytes: number, what: string): void {
     })
 }
 
-export function unavailable(message: string, details: { received?: string; expected?: string; hint?: string; cause?: unknown } = {}): LetheError {
+export function unavailable(
+  message: string,
+  details: { received?: string; expected?: string; hint?: string; cause?: unknown } = {},
+): LetheError {
   return new LetheError('BUS_UNAVAILABLE', { message, ...details })
 }

@@ -85,7 +85,7 @@ export class Cluster {
     )
   }
 
-  /** One that flips a bit of one gradient in this step. */
+  /** One that flips a bit of one gradient in this step; what it logs goes to stdout. */
   addFaultyWorker(fault: { flipsBitAt: number }, script: string): Worker {
     const args = ['--import', 'tsx', script, this.nats.url, JSON.stringify(fault), JSON.stringify({ cluster })]
     return this.#addWorker(args, /^joined as (\S+)/)
@@ -99,7 +99,7 @@ export class Cluster {
       cwd,
       env: { LETHE_TOKEN: this.#token },
       log: join(folder, `worker-${number}.log`),
-      onStderr: (line) => {
+      onLine: (line) => {
         const name = joined.exec(line)?.[1]
         if (name) names.push(name)
       },
@@ -115,6 +115,26 @@ export class Cluster {
     const last = led.reduce<ClusterEvent | null>((best, event) => (best && epochOf(best) > epochOf(event) ? best : event), null)
     const leader = last && this.coordinators[last.coordinator - 1]
     return leader?.isAlive ? leader : null
+  }
+
+  /** Another coordinator would notice the leader's death. */
+  get hasStandby(): boolean {
+    const { leader } = this
+    const standing = this.events.filter(({ type }) => type === 'standby').map(({ coordinator }) => this.coordinators[coordinator - 1])
+    return standing.some((one) => one !== leader && one.isAlive)
+  }
+
+  /** Workers that the leader counts. */
+  get members(): number {
+    const counted = this.events.filter((event) => event.coordinator === this.leader?.number && 'workers' in event)
+    const last = counted.at(-1)
+    return last && 'workers' in last ? last.workers : 0
+  }
+
+  /** Has a leader told that this worker joined, and not that it left? */
+  isMember(name: string): boolean {
+    const isAbout = (event: ClusterEvent) => (event.type === 'workerJoined' || event.type === 'workerLeft') && event.worker === name
+    return this.events.findLast(isAbout)?.type === 'workerJoined'
   }
 
   /** Kills nats-server; `restartNats` brings it back with its store. */

@@ -18,7 +18,7 @@ export interface Injection {
 /** Carries out one fault. Replacements of killed processes are started at once. */
 export function inject(cluster: Cluster, fault: Fault): Injection {
   const at = Date.now()
-  const record: Injected = { kind: fault.kind, at, until: at, worker: null }
+  const record: Injected = { kind: fault.kind, at, until: at, worker: null, hasStandby: cluster.hasStandby }
   const work = perform(cluster, fault, record)
   return work ? { ...work, record } : { text: null, record, passed: Promise.resolve() }
 }
@@ -74,8 +74,9 @@ function perform(cluster: Cluster, { kind, durationMs, target }: Fault, record: 
     default: {
       const worker = pick(cluster, target)
       if (!worker) return null
-      record.worker = worker.names.at(-1) ?? null
-      const name = `worker ${worker.number} (${record.worker})`
+      const called = worker.names.at(-1) ?? ''
+      record.worker = cluster.isMember(called) ? called : null
+      const name = `worker ${worker.number} (${called})`
       if (kind === 'worker paused') return { text: `${name} is paused for ${seconds}`, passed: paused(worker) }
       worker.signal(kind === 'worker killed' ? 'SIGKILL' : 'SIGTERM')
       if (kind === 'worker leaves') worker.isLeaving = true

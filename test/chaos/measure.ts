@@ -11,8 +11,10 @@ export interface Injected {
   at: number
   /** When the process went on or the server was started again; `at` for a death. */
   until: number
-  /** Of a worker: what its leader called it. */
+  /** Of a worker: what its leader called it; null where it was no member then. */
   worker: string | null
+  /** A coordinator stood by that could take over. */
+  hasStandby: boolean
 }
 
 export interface Cost extends Injected {

@@ -24,10 +24,21 @@ interface StartOptions {
   env?: Record<string, string>
   /** File that gets all of stderr. */
   log: string
-  onStderr?(line: string): void
+  /** Whole lines of either stream. */
+  onLine?(line: string): void
 }
 
 const keptStderr = 20_000
+
+/** Makes lines of chunks. */
+function lines(onLine: (line: string) => void): (text: string) => void {
+  let rest = ''
+  return (text) => {
+    const whole = (rest + text).split('\n')
+    rest = whole.pop() ?? ''
+    for (const line of whole) onLine(line)
+  }
+}
 
 /** Processes that end with this one, whatever ends it: a watchdog in a group of its own sees to that. */
 export class Processes {
@@ -50,7 +61,7 @@ export class Processes {
     this.#watchdog.stdin?.write(`-${pid}\n`)
   }
 
-  start(args: readonly string[], { cwd, env = {}, log, onStderr }: StartOptions): Started {
+  start(args: readonly string[], { cwd, env = {}, log, onLine = () => {} }: StartOptions): Started {
     const { LETHE_LOG: _log, LETHE_TOKEN: _token, FORCE_COLOR: _colour, ...inherited } = process.env
     const startedAt = Date.now()
     const child = spawn(process.execPath, args, { cwd, env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -59,16 +70,16 @@ export class Processes {
     this.guard(pid)
     this.#alive.add(child)
     const file = createWriteStream(log, { flags: 'a' })
-    let [stdout, stderr, rest] = ['', '', '']
+    let [stdout, stderr] = ['', '']
+    const [outLines, errorLines] = [lines(onLine), lines(onLine)]
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text
+      outLines(text)
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       file.write(text)
       stderr = (stderr + text).slice(-keptStderr)
-      const lines = (rest + text).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) onStderr?.(line)
+      errorLines(text)
     })
     const ended = new Promise<Ended>((resolve) => {
       child.once('close', (status, signal) => {

@@ -41,6 +41,7 @@ const passMs = 30_000
 const earlyMs = 10_000
 /** After the end of the run every process has to end by itself. */
 const partMs = 30_000
+const tellMs = 10_000
 
 /** One run under faults, to its end. */
 export async function round(options: RoundOptions): Promise<RoundResult> {
@@ -48,6 +49,7 @@ export async function round(options: RoundOptions): Promise<RoundResult> {
   const cluster = await Cluster.start(options)
   const faults: Injected[] = []
   const watch = new Watch(cluster)
+  const telling = setInterval(() => options.say(`step ${watch.done}, ${cluster.members} workers`), tellMs)
   try {
     cluster.addCoordinator()
     await cluster.tail.find(({ type }) => type === 'leading', watch.over)
@@ -61,6 +63,7 @@ export async function round(options: RoundOptions): Promise<RoundResult> {
     await Promise.race([passed, sleep(partMs)])
     if (watch.report) await checkEnd(cluster, watch, options.expected)
   } finally {
+    clearInterval(telling)
     watch.close()
     await cluster.close()
   }
@@ -79,7 +82,7 @@ export async function round(options: RoundOptions): Promise<RoundResult> {
 async function injectAll(cluster: Cluster, watch: Watch, faults: Injected[], options: RoundOptions): Promise<Promise<void>[]> {
   const passing: Promise<void>[] = []
   for (let fault = options.nextFault(); fault && !watch.isOver; fault = options.nextFault()) {
-    if (options.waitsForAll) await watch.until(() => isComplete(cluster, options))
+    if (options.waitsForAll) await watch.until(() => cluster.hasStandby && cluster.members >= options.workers)
     await Promise.race([sleep(fault.gapMs), watch.over])
     if (watch.isOver) break
     const { text, record, passed } = inject(cluster, fault)
@@ -106,17 +109,6 @@ async function overInTime(watch: Watch, passed: Promise<void>, text: string): Pr
     }, passMs)
   })
   await Promise.race([passed, watch.over, late]).finally(() => clearTimeout(timer))
-}
-
-/** As many workers as the round began with are members, and a standby looks on. */
-function isComplete(cluster: Cluster, { workers }: RoundOptions): boolean {
-  const { leader, events } = cluster
-  const isStandingBy = cluster.coordinators.some(
-    ({ isAlive, number }) =>
-      isAlive && number !== leader?.number && events.some((event) => event.coordinator === number && event.type === 'standby'),
-  )
-  const members = events.filter((event) => event.coordinator === leader?.number && 'workers' in event).at(-1)
-  return leader !== null && isStandingBy && members !== undefined && 'workers' in members && members.workers >= workers
 }
 
 /** Sees to it that a round comes to an end: the run's own, or that nothing happens any more. */

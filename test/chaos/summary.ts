@@ -25,10 +25,11 @@ export interface Summary {
   problems: string[]
 }
 
-/** What the field promises, in milliseconds; each of a fault that is alone, with another worker that holds the parameters. */
-export const limits = { workerNoticedMs: 2000, workerBeyondStepMs: 5000, leaderNextStepMs: 10_000 }
+/** A fault whose times are its own: alone, with a worker left that held the parameters, and somebody to take over from a leader. */
+export const isMeasured = ({ kind, isAlone, wentBack, hasStandby, nextStepMs }: Cost) =>
+  isAlone && !wentBack && nextStepMs !== null && (hasStandby || !kind.startsWith('leader'))
 
-export const isMeasured = ({ isAlone, wentBack, nextStepMs }: Cost) => isAlone && !wentBack && nextStepMs !== null
+const isMissed = (cost: Cost) => cost.kind === 'worker killed' && cost.worker !== null && cost.noticedMs === null && isMeasured(cost)
 
 export function summarise(rounds: readonly RoundResult[]): Summary {
   const stepMs = spread(rounds.flatMap((round) => round.stepsMs))
@@ -52,21 +53,32 @@ export function summarise(rounds: readonly RoundResult[]): Summary {
     stepsRepeated: rounds.reduce((sum, round) => sum + round.stepsRepeated, 0),
     stepMs,
     kinds,
-    problems: [...problems, ...broken(kinds)],
+    problems: [
+      ...problems,
+      ...all.filter(isMissed).map(() => 'a killed worker was never noticed'),
+      ...limitsOf(kinds).filter(isBroken).map(limitText),
+    ],
   }
 }
 
-function broken(kinds: readonly KindFigures[]): string[] {
-  const check = (kind: FaultKind, what: string, found: Spread | null | undefined, limitMs: number) =>
-    found && found.max >= limitMs ? [`${kind}: ${what} after ${inSeconds(found.max)}, the limit is ${inSeconds(limitMs)}`] : []
-  const of = (kind: FaultKind) => kinds.find((one) => one.kind === kind)
+interface Limit {
+  what: string
+  found: Spread | null
+  limitMs: number
+}
+
+function limitsOf(kinds: readonly KindFigures[]): Limit[] {
+  const of = (kind: FaultKind) => kinds.find((one) => one.kind === kind) ?? null
+  const [killed, paused, leader] = [of('worker killed'), of('worker paused'), of('leader killed')]
   return [
-    ...check('worker killed', 'noticed', of('worker killed')?.noticedMs, limits.workerNoticedMs),
-    ...check('worker paused', 'noticed', of('worker paused')?.noticedMs, limits.workerNoticedMs),
-    ...check('worker killed', 'the next step, beyond its normal time,', of('worker killed')?.beyondStepMs, limits.workerBeyondStepMs),
-    ...check('leader killed', 'the next step', of('leader killed')?.nextStepMs, limits.leaderNextStepMs),
+    { what: 'a killed worker is noticed', found: killed?.noticedMs ?? null, limitMs: 2000 },
+    { what: 'a paused worker is noticed', found: paused?.noticedMs ?? null, limitMs: 2000 },
+    { what: 'the next step without a killed worker takes longer by', found: killed?.beyondStepMs ?? null, limitMs: 5000 },
+    { what: 'the next step under another leader', found: leader?.nextStepMs ?? null, limitMs: 10_000 },
   ]
 }
+
+const isBroken = ({ found, limitMs }: Limit) => found !== null && found.max >= limitMs
 
 /** For a person. */
 export function summaryText({ rounds, faults, stepsRepeated, stepMs, kinds }: Summary): string {
@@ -74,12 +86,20 @@ export function summaryText({ rounds, faults, stepsRepeated, stepMs, kinds }: Su
   const rows = kinds
     .filter(({ count }) => count > 0)
     .map(({ kind, count, noticedMs, nextStepMs }) => [kind, `${count}`, `${nextStepMs?.count ?? 0}`, cells(noticedMs), cells(nextStepMs)])
-  const head = ['fault', 'injected', 'measured', 'noticed', 'next step']
+  const head = ['fault', 'injected', 'measured', 'noticed after', 'next step after']
   const step = stepMs ? `; a step without faults takes ${cells(stepMs)}` : ''
   return [
     `${rounds} rounds, ${faults} faults, ${stepsRepeated} steps given out again${step}`,
-    'times from the fault: median / p95 / maximum, of faults that were alone',
+    'times from the fault on: median / p95 / maximum; measured are faults that were alone',
     '',
     table([head, ...rows]),
+    '',
+    ...limitsOf(kinds).flatMap((limit) => (limit.found ? [limitText(limit)] : [])),
   ].join('\n')
+}
+
+function limitText(limit: Limit): string {
+  const { what, found, limitMs } = limit
+  const verdict = isBroken(limit) ? 'BROKEN' : 'kept'
+  return `${what}: ${inSeconds(found?.max ?? 0)} at most, of ${found?.count ?? 0}; limit ${inSeconds(limitMs)}, ${verdict}`
 }

@@ -1,6 +1,9 @@
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { errorTable } from '../../protocol/errors.ts'
 import { type RunReport, runReport } from '../../protocol/report.ts'
 import { Cluster, type Coordinator } from '../chaos/cluster.ts'
 import type { ClusterEvent } from '../chaos/events.ts'
@@ -8,6 +11,8 @@ import { isCommit } from '../chaos/measure.ts'
 import { Processes } from '../chaos/processes.ts'
 import { sissJob } from '../support/siss-job.ts'
 import { lethe } from './command.ts'
+
+const faultyWorker = fileURLToPath(new URL('../support/faulty-worker.ts', import.meta.url))
 
 /* The promise of the cluster, through the commands that users type: real processes on a real nats-server, every death a SIGKILL. */
 
@@ -38,7 +43,7 @@ const commits = async (cluster: Cluster, count: number) => {
 
 async function reportOf(t: Test, coordinator: Coordinator): Promise<RunReport> {
   const { status } = await coordinator.ended
-  t.equal(status, 0, coordinator.stderr())
+  t.equal(status, 0, status === 0 ? 'the coordinator ends well' : coordinator.stderr())
   return runReport.parse(JSON.parse(coordinator.stdout()))
 }
 
@@ -49,11 +54,18 @@ const until = async (isSo: () => boolean) => {
 /** All that does not depend on who computed, and when. */
 const figures = ({ checkpoint, forget, keep, history }: RunReport) => ({ sha256: checkpoint.sha256, forget, keep, history })
 
-const undisturbed = lethe(['run', file, '--workers', '1', '--out', join(cwd, 'alone'), '--json'], { cwd }).then((run) => {
+/** One worker, no NATS, no faults. */
+async function undisturbed(options: readonly string[] = []) {
+  const out = join(cwd, `alone${options.join('')}`)
+  const run = await lethe(['run', file, '--workers', '1', '--out', out, '--json', ...options], { cwd })
   if (run.status !== 0) throw new Error(run.stderr)
   return figures(runReport.parse(JSON.parse(run.stdout)))
+}
+
+let expected: ReturnType<typeof figures>
+t.before(async () => {
+  expected = await undisturbed()
 })
-undisturbed.catch(() => {})
 
 for (const [reducer, workers] of [
   ['central', 2],
@@ -86,9 +98,36 @@ for (const [reducer, workers] of [
     await cluster.restartNats()
 
     const report = await reportOf(t, standby)
-    t.strictSame(figures(report), await undisturbed, 'the checkpoint, and every figure')
-    t.strictSame(report.faults, [])
-    t.strictSame(report.reduction, { reducer, wire: 'f32' })
-    for (const worker of cluster.workers.filter((one) => one !== victim)) t.equal((await worker.ended).status, 0, worker.stderr())
+    t.strictSame(figures(report), expected, 'the checkpoint, and every figure')
+    t.strictSame(report.faults, [], 'nobody is blamed')
+    t.strictSame(report.reduction, { reducer, wire: 'f32' }, 'the reducer is named')
+    for (const worker of cluster.workers.filter((one) => one !== victim))
+      t.equal((await worker.ended).status, 0, `worker ${worker.number} ends well`)
   })
 }
+
+const few = ['--steps', '10']
+let fewExpected: ReturnType<typeof figures> | undefined
+
+for (const reducer of ['central', 'sharded'])
+  t.test(`a flipped bit in one gradient is found, and whose it was: ${reducer}`, async (t) => {
+    fewExpected ??= await undisturbed(few)
+    const flipsBitAt = 3
+    const cluster = await startCluster(t, `flipped-${reducer}`, 3, [...few, '--reducer', reducer, '--audit-every', '1'])
+    const coordinator = cluster.addCoordinator()
+    await next(cluster, 'a leader', ({ type }) => type === 'leading')
+    const faulty = cluster.addFaultyWorker({ flipsBitAt }, faultyWorker)
+    for (let worker = 0; worker < 2; worker++) cluster.addWorker()
+
+    const report = await reportOf(t, coordinator)
+    t.strictSame(figures(report), fewExpected, 'the checkpoint, and every figure')
+    const [name] = faulty.names
+    t.match(report.faults, [{ worker: name, step: flipsBitAt, host: hostname(), message: /computed another gradient than the others/ }])
+    t.equal(report.faults.length, 1)
+    t.ok(
+      cluster.events.some((event) => event.type === 'notice' && event.message.startsWith(`${name} computed another gradient`)),
+      'whoever looks on is told',
+    )
+    t.equal((await faulty.ended).status, errorTable.COMPUTE_DIGEST.exitCode, 'so is the worker')
+    t.match(faulty.stderr(), /COMPUTE_DIGEST/)
+  })

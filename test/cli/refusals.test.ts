@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { jobYaml, parseJob } from '../../protocol/jobfile.ts'
+import { protocolVersion } from '../../protocol/socket.ts'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from '../../worker/checkpoint/safetensors.ts'
 import { checkpointFiles, tinyConfig } from '../support/tiny-job.ts'
 import { examplesPath, lethe, lethePath } from './command.ts'
@@ -101,11 +102,11 @@ t.test('a wrong token ends the worker, not the run', async (t) => {
     coordinator.stdout.on('data', read)
     coordinator.stderr.on('data', read)
   })
-  const stranger = await lethe(['worker', '--join', url], { cwd, env: { LETHE_TOKEN: 'a-wrong-token-of-32-characters..' } })
+  const stranger = await lethe(['worker', '--bus', url], { cwd, env: { LETHE_TOKEN: 'a-wrong-token-of-32-characters..' } })
   t.equal(stranger.status, 41)
   t.match(stranger.stderr, /^error CONNECTION_TOKEN: [^\n]+\n$/)
   t.equal(coordinator.exitCode, null, 'the coordinator goes on')
-  const friend = await lethe(['worker', '--join', url], { cwd, env: { LETHE_TOKEN: 'the-right-token-of-32-characters' } })
+  const friend = await lethe(['worker', '--bus', url], { cwd, env: { LETHE_TOKEN: 'the-right-token-of-32-characters' } })
   t.equal(friend.status, 0, friend.stderr)
   t.ok(existsSync(join(cwd, 'out/checkpoint', weights)))
 })
@@ -116,9 +117,9 @@ t.test('a coordinator of another protocol version', async (t) => {
   server.on('upgrade', (_request, socket) => {
     const body = JSON.stringify({
       code: 'CONNECTION_VERSION',
-      message: 'the coordinator speaks protocol version 2',
-      expected: '2',
-      received: '1',
+      message: 'the coordinator speaks another protocol version',
+      expected: String(protocolVersion + 1),
+      received: String(protocolVersion),
     })
     socket.end(
       `HTTP/1.1 426 Upgrade Required\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
@@ -127,7 +128,7 @@ t.test('a coordinator of another protocol version', async (t) => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
   const { port } = server.address() as AddressInfo
-  const worker = await lethe(['worker', '--join', `ws://127.0.0.1:${port}`], { env: { LETHE_TOKEN: 'any-token-of-32-characters......' } })
+  const worker = await lethe(['worker', '--bus', `ws://127.0.0.1:${port}`], { env: { LETHE_TOKEN: 'any-token-of-32-characters......' } })
   t.equal(worker.status, 42, worker.stderr)
   t.match(worker.stderr, /^error CONNECTION_VERSION: [^\n]+\n$/)
 })

@@ -65,6 +65,12 @@ export class Cluster {
     return this.workers.filter(({ isSeated }) => isSeated).length
   }
 
+  /** Somebody always computes in the end. */
+  onGone(): void {
+    if (this.checks.isFinished || this.workers.some(({ process, isGone }) => !isGone && (process.isAlive || process.life === 0))) return
+    this.world.after(1000, () => this.addWorker({ microMs: 10, defect: null, isHidden: false }).start())
+  }
+
   startAgain(coordinator: ModelCoordinator): void {
     if (!coordinator.process.isAlive && !coordinator.isGone) coordinator.start()
   }

@@ -113,7 +113,7 @@ export class Faults {
   }
 
   #restart(worker: ModelWorker): void {
-    if (!worker.process.isAlive && !worker.isGone) worker.start()
+    if (worker.process.life > 0 && !worker.process.isAlive && !worker.isGone) worker.start()
   }
 
   /** From here on the run must come to its end. */
@@ -127,12 +127,10 @@ export class Faults {
       network.mend(one.process)
       one.process.proceed()
     }
-    for (const coordinator of coordinators) this.#cluster.startAgain(coordinator)
+    for (const coordinator of coordinators) if (coordinator.process.life > 0) this.#cluster.startAgain(coordinator)
     for (const worker of workers) {
       worker.slowness = 1
       this.#restart(worker)
     }
-    if (this.#cluster.checks.isFinished || workers.some(({ process }) => process.isAlive)) return
-    this.#cluster.addWorker({ microMs: 10, defect: null, isHidden: false }).start()
   }
 }

@@ -131,6 +131,8 @@ export class ModelRun {
     const { commands, reason } = decide(this.state, event, world.now)
     if (world.isTold && reason !== null && reason !== this.#reason) this.#tell(`(${event.type}) ${reason}`)
     this.#reason = reason
+    if (event.type === 'opened' && this.state.members.has(event.worker) && !this.#options.history.summary)
+      this.#record({ type: 'session', summary: event.summary })
     if (commands.length > 0) checks.commands(this.#options.coordinator)
     for (const command of commands) this.#execute(command, event)
   }
@@ -318,7 +320,6 @@ export class ModelRun {
         this.dispatch({ type: 'opened', worker, summary, parentDigest, held })
         if (!this.state.members.has(worker)) return
         cluster.world.onMoment('joined')
-        if (!this.#options.history.summary) this.#record({ type: 'session', summary })
         this.#meshUrls.set(worker, meshUrl)
         return this.#introduce()
       }
@@ -389,8 +390,10 @@ export class ModelRun {
         if (ticket?.worker !== worker) return unasked('a measurement')
         this.#tickets.delete(message.ticket)
         const { phase, unit } = ticket
-        this.#record({ type: 'evaluated', phase, unit, values: [message.value], images: new Uint8Array(0) })
-        return this.dispatch({ type: 'evaluated', worker, phase, unit })
+        const evaluated = () => this.dispatch({ type: 'evaluated', worker, phase, unit })
+        // The worker left after it had answered, and the unit was given out once more.
+        if (this.#options.history.evaluated[phase].has(unit)) return evaluated()
+        return this.#record({ type: 'evaluated', phase, unit, values: [message.value], images: new Uint8Array(0) }, evaluated)
       }
     }
   }

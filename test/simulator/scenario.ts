@@ -63,8 +63,8 @@ export function scenarioOf(seed: number): Scenario {
   const isHuge = chance.happens(0.05)
   const defectType = chance.happens(0.2) ? chance.pick(['gradient', 'gradient', 'parameters', 'parent'] as const) : null
   const isMild = defectType === 'parameters' || defectType === 'parent'
-  const isExact = defectType !== null || chance.happens(0.85)
-  const steps = isHuge ? chance.integer(6, 9) : chance.happens(0.05) ? 0 : chance.integer(2, 7)
+  const isExact = defectType !== null || chance.happens(0.7)
+  const steps = isHuge ? chance.integer(7, 10) : chance.happens(0.05) ? 0 : chance.integer(2, 8)
   const job: ModelJob = {
     steps,
     microBatches: chance.integer(1, 8),
@@ -101,7 +101,7 @@ export function scenarioOf(seed: number): Scenario {
     })),
     weather: isMild || chance.happens(0.3) ? fairWeather : drawWeather(chance),
     faults,
-    stateMs: isHuge ? chance.between(20, 300) : chance.between(1, 20),
+    stateMs: isHuge ? chance.between(100, 1500) : chance.between(1, 20),
     healAt: Math.max(0, ...faults.map(({ at, forMs, moment }) => (moment ? 8000 : at) + forMs)),
   }
 }
@@ -117,7 +117,7 @@ function drawWeather(chance: Chance): Weather {
 
 function drawFaults(chance: Chance, isMild: boolean): Fault[] {
   const untilMs = chance.pick([500, 1500, 4000, 8000])
-  return Array.from({ length: chance.below(isMild ? 3 : 6) }, () => ({
+  return Array.from({ length: chance.below(isMild ? 3 : 10) }, () => ({
     kind: chance.pick(isMild ? mildFaults : allFaults),
     at: chance.between(0, untilMs),
     moment: chance.happens(0.5) ? chance.pick(moments) : null,

@@ -146,6 +146,7 @@ export class ModelWorker {
     this.isGone = true
     this.#stay?.channel.acknowledge()
     this.process.end()
+    this.cluster.onGone()
   }
 
   #look(): void {

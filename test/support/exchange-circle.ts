@@ -103,7 +103,7 @@ export class Circle {
         self,
         new Exchange({
           ...{ self, runId, parameterCount, microBatches, encoding, channels: methodOf(channels).channels },
-          send: (to, message, payload) => this.#carry(self, to, message, payload),
+          send: (to, message, payload) => this.carry(self, to, message, payload),
           report: (message) => {
             if (message.type === 'sliced') this.#sharded.sliced(self, message)
             if (message.type === 'gathered') this.gathered.set(self, message.sha256)
@@ -122,7 +122,8 @@ export class Circle {
     return this.exchanges.get(worker) as Exchange
   }
 
-  async #carry(from: string, to: string, message: MeshMessage, payload: Uint8Array): Promise<void> {
+  /** Brings a transfer to another worker; a test may put a real network in its place. */
+  carry = async (from: string, to: string, message: MeshMessage, payload: Uint8Array): Promise<void> => {
     const { random = Math.random } = this.setting
     const bytes = Uint8Array.from(payload)
     this.sentBytes += bytes.byteLength

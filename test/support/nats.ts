@@ -57,13 +57,18 @@ export async function startNats(t: Test, { config = plain, args = [] }: NatsServ
   writeFileSync(file, config({ port, wsPort, folder }), { mode: 0o600 })
   let log = ''
   let child: ChildProcess
+  let isKilled = false
 
   const start = async () => {
     const one = spawn('nats-server', ['-c', file, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] })
     child = one
+    isKilled = false
     let problem = ''
     one.on('error', (error) => {
       problem = `nats-server cannot be started: ${error.message}. Install it (apt-get install nats-server) to run this test.`
+    })
+    one.on('exit', (code, signal) => {
+      if (!isKilled) console.error(`nats-server ended by itself (${code ?? signal}):\n${log}`)
     })
     one.stderr.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-100_000)
@@ -77,6 +82,7 @@ export async function startNats(t: Test, { config = plain, args = [] }: NatsServ
   }
   const kill = async () => {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+    isKilled = true
     const ended = once(child, 'exit')
     child.kill('SIGKILL')
     await ended

@@ -1,4 +1,5 @@
 import { WebSocket } from 'ws'
+import { noMask } from '../../protocol/dial.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import { bulkMessageBytes, memberHeader, peerPath, protocolVersion, versionHeader } from '../../protocol/socket.ts'
 import { clientTls, type TlsFiles } from '../../protocol/tls.ts'
@@ -14,12 +15,6 @@ export interface PeerDial {
   /** Called in the event itself: the first message may come before a promise is looked at. */
   onOpen(socket: WebSocket): void
 }
-
-/**
- * Masking keeps scripts in browsers from writing what a proxy takes for its own protocol. Neither end is a browser, and a key of zeros
- * leaves the bytes as they are: ws then spends nothing on them.
- */
-const noMask = (mask: Buffer) => mask.fill(0)
 
 /** Opens a socket to another worker. @throws LetheError CONNECTION_REFUSED where it cannot be reached, refuses, or is another worker. */
 export function dialPeer({ worker, self, url, meshKey, tls, timeoutMs, onOpen }: PeerDial): Promise<void> {

@@ -68,7 +68,14 @@ export class Mesh {
         this.#routes.delete(worker)
         route.close()
       }
-    for (const { worker, url } of peers) if (worker !== this.#options.self) this.#route(worker).url = url
+    const { self } = this.#options
+    for (const { worker, url } of peers) {
+      if (worker === self) continue
+      const route = this.#route(worker)
+      route.url = url
+      // One of the two dials before there is anything to send, while nobody computes: whoever computes answers late.
+      if (self < worker || this.url === null) route.prepare()
+    }
   }
 
   #route(worker: string): Route {

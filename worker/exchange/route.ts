@@ -48,6 +48,11 @@ export class Route {
     this.#url = url
   }
 
+  /** Opens a socket where there is none. */
+  prepare(): void {
+    if (this.#sockets.size === 0) void this.#reach()
+  }
+
   /** A socket of this worker, dialled or accepted. */
   attach(socket: WebSocket): void {
     const { events, stallMs, sockets, worker, onNotice } = this.#options

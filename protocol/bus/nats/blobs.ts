@@ -1,26 +1,21 @@
 import { ReadableStream } from 'node:stream/web'
-import { StorageType } from '@nats-io/jetstream'
 import { type ObjectStore, Objm } from '@nats-io/obj'
 import { type Blobs, blobBytes } from '../bus.ts'
 import { checkKey } from '../names.ts'
 import { checkBlob, unavailable } from '../payload.ts'
-import type { NatsContext } from './context.ts'
+import { ensureStream, type NatsContext } from './context.ts'
 
 /** Part of a blob that travels in one message. */
 const chunkBytes = 512 * 1024
 
 /** An object store; its client checks the digest of what it reads. */
 export function natsBlobs(context: NatsContext, bucket: string): Blobs {
-  let opened: Promise<ObjectStore> | null = null
+  const stream = `OBJ_${bucket}`
+  const config = { name: stream, subjects: [`$O.${bucket}.C.>`, `$O.${bucket}.M.>`], allow_rollup_hdrs: true }
   const use = <Value>(what: string, act: (store: ObjectStore) => Promise<Value>): Promise<Value> =>
     context.call(`${what} in the blobs ${bucket}`, async () => {
-      opened ??= new Objm(context.js).create(bucket, { storage: StorageType.File, replicas: context.replicas })
-      try {
-        return await act(await opened)
-      } catch (error) {
-        opened = null
-        throw error
-      }
+      await ensureStream(context, config)
+      return act(await new Objm(context.js).open(bucket, false))
     })
 
   return {

@@ -31,24 +31,28 @@ const minVersion = [2, 9, 0]
 /** Headers of JetStream beside a payload. */
 const headerBytes = 8 * 1024
 
+/** A server puts all that waits for a client into one frame of its WebSocket: 64 MiB, unless it is configured otherwise. */
+const serverPendingBytes = 80 * 1024 * 1024
+
 const encoder = new TextEncoder()
 
 /**
  * Connects and checks that the server can carry the bus. Lost connections are made again without end.
  * @throws LetheError BUS_UNAVAILABLE, USAGE where the address or the credentials have no known form.
  */
-export async function connectNats(url: string, options: NatsOptions): Promise<NatsConnection> {
+export async function connectNats(url: string, options: NatsOptions): Promise<{ connection: NatsConnection; inboxPrefix: string }> {
   const servers = url.split(',').map((one) => server(one.trim()))
   const { isWebSocket, isTls } = servers[0]
   if (servers.some((one) => one.isWebSocket !== isWebSocket || one.isTls !== isTls))
     throw new LetheError('USAGE', { message: 'all addresses of a bus must have the same scheme' })
   const credentials = parseCredentials(options.credentials)
+  const inboxPrefix = inboxPrefixOf(credentials.user ?? commonName(options.tls?.cert) ?? 'lethe')
   const common: ConnectionOptions = {
     servers: servers.map((one) => one.address),
     name: options.name ?? 'lethe',
     authenticator: credentials.authenticator,
     ignoreAuthErrorAbort: true,
-    inboxPrefix: `_INBOX_${(credentials.user ?? commonName(options.tls?.cert) ?? 'lethe').replace(/[^A-Za-z0-9_-]/g, '_')}`,
+    inboxPrefix,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
     pingInterval: 1000,
@@ -73,7 +77,7 @@ export async function connectNats(url: string, options: NatsOptions): Promise<Na
     await connection.close()
     throw error
   }
-  return connection
+  return { connection, inboxPrefix }
 }
 
 /** The client keeps one kind of transport for the whole process, and would make a lost connection again with the wrong one. */
@@ -86,7 +90,8 @@ function useTransport(kind: 'TCP' | 'WebSocket'): void {
 function server(text: string): { address: string; isWebSocket: boolean; isTls: boolean } {
   const match = /^(nats|tls|nats\+ws|nats\+wss):\/\/(.+)$/.exec(text)
   const parsed = match && URL.canParse(`http://${match[2]}`) ? new URL(`http://${match[2]}`) : null
-  if (!match || !parsed) throw new LetheError('USAGE', { message: 'the address of the bus is not one of NATS', expected: 'nats://host:port' })
+  if (!match || !parsed)
+    throw new LetheError('USAGE', { message: 'the address of the bus is not one of NATS', expected: 'nats://host:port' })
   if (parsed.username || parsed.password)
     throw new LetheError('USAGE', {
       message: 'the address of the bus holds a password, which everyone on this machine could read',
@@ -122,6 +127,9 @@ function parseCredentials(text: string | undefined): { authenticator?: Authentic
 
 const publicKey = (seed: string) => nkeys.fromSeed(encoder.encode(seed)).getPublicKey()
 
+/** Each user has inboxes of its own, so that permissions can keep others from reading its answers. */
+const inboxPrefixOf = (user: string) => `_INBOX_${user.replace(/[^A-Za-z0-9_-]/g, '_')}`
+
 /** What `verify_and_map` calls the user of a certificate ends in its common name. */
 function commonName(cert: string | Buffer = ''): string | undefined {
   try {
@@ -136,7 +144,7 @@ const pem = ({ ca, cert, key }: TlsMaterial) => ({ ca: ca?.toString(), cert: cer
 
 function socketFactory(tls: TlsMaterial | undefined, handshakeTimeout: number) {
   return async (address: string) => ({
-    socket: new ImpatientSocket(address, { handshakeTimeout, perMessageDeflate: false, maxPayload: 2 * busPayloadBytes, ...tls }),
+    socket: new ImpatientSocket(address, { handshakeTimeout, perMessageDeflate: false, maxPayload: serverPendingBytes, ...tls }),
     encrypted: address.startsWith('wss:'),
   })
 }

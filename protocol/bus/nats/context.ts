@@ -1,4 +1,12 @@
-import { JetStreamApiError, type JetStreamClient, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream'
 import { type NatsConnection, NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-core'
 import { LetheError } from '../../errors.ts'
 import { callMs, unavailable } from '../payload.ts'
@@ -8,6 +16,8 @@ export interface NatsContext {
   connection: NatsConnection
   js: JetStreamClient
   jsm: JetStreamManager
+  /** A subject of this client alone, within what its user may subscribe to. */
+  inbox(): string
   /** Copies of each stream in a cluster of servers. */
   replicas: number
   /** @returns what takes the listener away. */
@@ -46,26 +56,69 @@ export function busError(what: string, error: unknown): LetheError {
   return unavailable(`NATS fails at ${what}`, { received: message.slice(0, 500), cause: error })
 }
 
+/** Streams that a connection has seen complete. */
+const complete = new WeakMap<NatsConnection, Set<string>>()
+/** How long a stream may take from its creation until it takes messages. */
+const creationMs = 2000
+const pollMs = 10
+
+/**
+ * Whether a stream exists and is complete. A server 2.9 shows a stream before it has its store, and dies of a read of it (a null pointer,
+ * mended later in 2.9), so everything but a question for its state must wait until it has the time of its creation.
+ */
+export async function streamExists({ connection, jsm }: NatsContext, name: string): Promise<boolean> {
+  const known = complete.get(connection) ?? new Set()
+  complete.set(connection, known)
+  if (known.has(name)) return true
+  for (const begin = performance.now(); performance.now() - begin < creationMs; await sleep(pollMs)) {
+    try {
+      const { created } = await jsm.streams.info(name)
+      if (created.startsWith('0001-')) continue
+      known.add(name)
+      return true
+    } catch (error) {
+      if (isApiError(error, apiCodes.streamNotFound)) return false
+      throw error
+    }
+  }
+  throw unavailable(`the stream ${name} is not completed by its server`)
+}
+
+/** For a stream that is gone: the next one of its name must be awaited again. */
+export function forgetStream({ connection }: NatsContext, name: string): void {
+  complete.get(connection)?.delete(name)
+}
+
+type StreamWish = Partial<StreamConfig> & { name: string }
+
 /** Makes a stream unless it exists. What exists stays as it is: an operator may have chosen otherwise. */
-export async function ensureStream({ jsm, replicas }: NatsContext, config: Partial<StreamConfig> & { name: string }): Promise<void> {
+export async function ensureStream(context: NatsContext, config: StreamWish): Promise<void> {
+  if (await streamExists(context, config.name)) return
   try {
-    await jsm.streams.add({ storage: 'file', num_replicas: replicas, discard: 'new', ...config } as StreamConfig)
+    await context.jsm.streams.add({
+      storage: StorageType.File,
+      num_replicas: context.replicas,
+      discard: DiscardPolicy.New,
+      ...config,
+    } as StreamConfig)
   } catch (error) {
     if (!isApiError(error, apiCodes.nameInUse)) throw error
   }
+  await streamExists(context, config.name)
 }
 
 /** Publishes into a stream that is made where it does not exist yet. */
-export async function withStream<Value>(
-  context: NatsContext,
-  config: Partial<StreamConfig> & { name: string },
-  act: () => Promise<Value>,
-): Promise<Value> {
-  try {
-    return await act()
-  } catch (error) {
-    if (!isUnheard(error) && !isApiError(error, apiCodes.streamNotFound)) throw error
+export async function withStream<Value>(context: NatsContext, config: StreamWish, act: () => Promise<Value>): Promise<Value> {
+  const begin = performance.now()
+  for (;;) {
+    try {
+      return await act()
+    } catch (error) {
+      if (!isUnheard(error) || performance.now() - begin > creationMs) throw error
+    }
+    // Another client may be making it just now: complete, it still has to subscribe.
+    forgetStream(context, config.name)
     await ensureStream(context, config)
-    return act()
+    await sleep(pollMs)
   }
 }

@@ -19,7 +19,9 @@ export function deadLetters(context: NatsContext, queue: string) {
       const marked = headers()
       marked.set(deliveriesHeader, String(deliveries))
       try {
-        await withStream(context, config, () => context.js.publish(prefix + id, data, { headers: marked, expect: { lastSubjectSequence: 0 } }))
+        await withStream(context, config, () =>
+          context.js.publish(prefix + id, data, { headers: marked, expect: { lastSubjectSequence: 0 } }),
+        )
       } catch (error) {
         if (!isApiError(error, apiCodes.wrongLastSequence)) throw error
       }

@@ -3,7 +3,7 @@ import type { Entry, KeyValue } from '../bus.ts'
 import { checkKey, checkPattern } from '../names.ts'
 import { checkPayload } from '../payload.ts'
 import { Watched } from '../watched.ts'
-import { apiCodes, isApiError, type NatsContext, withStream } from './context.ts'
+import { apiCodes, forgetStream, isApiError, type NatsContext, streamExists, withStream } from './context.ts'
 import { Ordered } from './ordered.ts'
 
 const operationHeader = 'KV-Operation'
@@ -27,13 +27,15 @@ export function natsKeyValue(context: NatsContext, bucket: string): KeyValue {
 
   /** The last message of a key, deleted or not. */
   const last = async (key: string): Promise<(Entry & { isDeleted: boolean }) | null> => {
+    if (!(await streamExists(context, stream))) return null
     try {
       const message = await jsm.streams.getMessage(stream, { last_by_subj: prefix + key })
       if (!message) return null
       return { value: message.data, revision: message.seq, isDeleted: message.header.get(operationHeader) !== '' }
     } catch (error) {
-      if (isApiError(error, apiCodes.streamNotFound)) return null
-      throw error
+      if (!isApiError(error, apiCodes.streamNotFound)) throw error
+      forgetStream(context, stream)
+      return null
     }
   }
   const publish = async (key: string, value: Uint8Array, expected?: number): Promise<number | null> => {

@@ -1,5 +1,5 @@
 import { checkPayload, unavailable } from '../payload.ts'
-import { apiCodes, isApiError, type NatsContext, withStream } from './context.ts'
+import { apiCodes, forgetStream, isApiError, type NatsContext, streamExists, withStream } from './context.ts'
 import { Ordered } from './ordered.ts'
 
 /** An append-only log with several writers, of which compare-and-set lets one win. */
@@ -23,14 +23,10 @@ export function natsLog(context: NatsContext, name: string): Log {
   const subject = `lethe-log.${name}`
   const config = { name: stream, subjects: [subject], deny_delete: true, deny_purge: true, duplicate_window: 1e9 }
 
-  const last = async () => {
-    try {
-      return (await context.call(`the end of the log ${name}`, () => jsm.streams.info(stream))).state.last_seq
-    } catch (error) {
-      if (error instanceof Error && isApiError(error.cause, apiCodes.streamNotFound)) return 0
-      throw error
-    }
-  }
+  const last = () =>
+    context.call(`the end of the log ${name}`, async () =>
+      (await streamExists(context, stream)) ? (await jsm.streams.info(stream)).state.last_seq : 0,
+    )
 
   return {
     last,
@@ -85,11 +81,10 @@ export function natsLog(context: NatsContext, name: string): Log {
       }
     },
     async delete() {
-      await context.call(`delete the log ${name}`, () =>
-        jsm.streams.delete(stream).catch((error) => {
-          if (!isApiError(error, apiCodes.streamNotFound)) throw error
-        }),
-      )
+      await context.call(`delete the log ${name}`, async () => {
+        if (await streamExists(context, stream)) await jsm.streams.delete(stream)
+        forgetStream(context, stream)
+      })
     },
   }
 }

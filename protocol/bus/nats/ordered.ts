@@ -1,7 +1,7 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream'
-import { createInbox, type Msg, type Subscription as NatsSubscription, nanos } from '@nats-io/nats-core'
+import { type Msg, type Subscription as NatsSubscription, nanos } from '@nats-io/nats-core'
 import { guarded } from '../guarded.ts'
-import { apiCodes, isApiError, type NatsContext } from './context.ts'
+import { apiCodes, forgetStream, isApiError, type NatsContext, streamExists } from './context.ts'
 
 export interface OrderedMessage {
   subject: string
@@ -99,10 +99,12 @@ export class Ordered {
 
   async #open(): Promise<void> {
     const { connection, jsm } = this.#context
-    const { stream, filter, deliver, onBegin, onCaughtUp } = this.#options
-    const inbox = createInbox((connection as unknown as { options: { inboxPrefix?: string } }).options.inboxPrefix)
+    const { stream, filter, deliver, onBegin } = this.#options
+    const inbox = this.#context.inbox()
     const run: Run = {
-      subscription: connection.subscribe(inbox, { callback: (error, message) => void (error ? this.#restart(retryMs) : this.#receive(run, message)) }),
+      subscription: connection.subscribe(inbox, {
+        callback: (error, message) => void (error ? this.#restart(retryMs) : this.#receive(run, message)),
+      }),
       consumer: null,
       delivered: 0,
       existing: null,
@@ -112,6 +114,9 @@ export class Ordered {
     this.#run = run
     onBegin?.()
     try {
+      const exists = await streamExists(this.#context, stream)
+      if (this.#run !== run) return
+      if (!exists) return this.#wait(run)
       const info = await jsm.consumers.add(stream, {
         name: inbox.slice(inbox.lastIndexOf('.') + 1),
         deliver_subject: inbox,
@@ -136,11 +141,18 @@ export class Ordered {
       this.#checkCaughtUp(run)
     } catch (error) {
       if (this.#run !== run) return
+      if (isApiError(error, apiCodes.streamNotFound)) return this.#wait(run)
       this.#end()
-      if (!isApiError(error, apiCodes.streamNotFound)) throw error
-      onCaughtUp?.()
-      this.#restart(retryMs)
+      throw error
     }
+  }
+
+  /** There is no such stream so far. */
+  #wait(run: Run): void {
+    forgetStream(this.#context, this.#options.stream)
+    run.existing = 0
+    this.#checkCaughtUp(run)
+    this.#restart(retryMs)
   }
 
   #receive(run: Run, message: Msg): void {

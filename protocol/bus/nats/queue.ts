@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, RetentionPolicy } from '@nats-io/jetstream'
-import { createInbox, type Msg, nanos } from '@nats-io/nats-core'
+import { type Msg, nanos } from '@nats-io/nats-core'
 import { z } from 'zod'
 import type { KeyValue, Lease, QueueOptions, WorkQueue } from '../bus.ts'
 import { checkKey } from '../names.ts'
 import { checkPayload, unavailable } from '../payload.ts'
-import { apiCodes, ensureStream, isApiError, isUnheard, type NatsContext, withStream } from './context.ts'
+import { apiCodes, ensureStream, isApiError, type NatsContext, streamExists, withStream } from './context.ts'
 import { deadLetters } from './dead-letters.ts'
 import { natsKeyValue } from './keyvalue.ts'
 
@@ -37,6 +37,8 @@ const graceMs = 2000
 
 const encode = (item: Item) => new TextEncoder().encode(JSON.stringify(item))
 
+const decode = (value: Uint8Array): Item => record.parse(JSON.parse(new TextDecoder().decode(value)))
+
 /** One delivery by the stream. */
 interface Delivery {
   id: string
@@ -58,7 +60,13 @@ export function natsQueue(context: NatsContext, name: string, { leaseMs, maxDeli
   const find = async (id: string): Promise<{ item: Item; revision: number } | null> => {
     const entry = await records.get(id)
     if (!entry) return null
-    return { item: record.parse(JSON.parse(new TextDecoder().decode(entry.value))), revision: entry.revision }
+    return { item: decode(entry.value), revision: entry.revision }
+  }
+
+  const ids = async (): Promise<Set<string>> => {
+    if (!(await streamExists(context, stream))) return new Set()
+    const { state } = await jsm.streams.info(stream, { subjects_filter: '>' })
+    return new Set(Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length)))
   }
 
   /** The consumer that all takers share. */
@@ -86,7 +94,7 @@ export function natsQueue(context: NatsContext, name: string, { leaseMs, maxDeli
   /** The next delivery, or null after `waitMs`. */
   const next = async (waitMs: number): Promise<Delivery | null> => {
     await ensureConsumer()
-    const inbox = createInbox((connection as unknown as { options: { inboxPrefix?: string } }).options.inboxPrefix)
+    const inbox = context.inbox()
     const message = await new Promise<Msg>((resolve, reject) => {
       const subscription = connection.subscribe(inbox, {
         callback: (error, one) => {
@@ -122,7 +130,10 @@ export function natsQueue(context: NatsContext, name: string, { leaseMs, maxDeli
   const claim = async (delivery: Delivery): Promise<Lease | null> => {
     const { id, data, sequence } = delivery
     const found = await find(id)
-    if (found?.item.state === 'done') return void (await tell(delivery, '+ACK')) ?? null
+    if (found?.item.state === 'done') {
+      await tell(delivery, '+ACK')
+      return null
+    }
     if (found && (found.item.state === 'dead' || found.item.deliveries >= maxDeliveries)) {
       // First the fence, then the letter: a holder that is late must not finish what is dead.
       if (found.item.state !== 'dead') {
@@ -238,13 +249,15 @@ export function natsQueue(context: NatsContext, name: string, { leaseMs, maxDeli
       }
     },
     async size() {
+      // A server that was killed may bring back what had left the stream: the records know better.
       return context.call(`size of the queue ${name}`, async () => {
-        try {
-          return (await jsm.streams.info(stream)).state.messages
-        } catch (error) {
-          if (isApiError(error, apiCodes.streamNotFound) || isUnheard(error)) return 0
-          throw error
-        }
+        const waiting = await ids()
+        if (waiting.size === 0) return 0
+        const watch = await records.watch('>', (id, entry) => {
+          if (entry && /^(done|dead)$/.test(decode(entry.value).state)) waiting.delete(id)
+        })
+        watch.unsubscribe()
+        return waiting.size
       })
     },
     deadLetters: () => dead.list(),

@@ -1,7 +1,8 @@
 import { request } from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
-import { protocolVersion } from '../../../protocol/socket.ts'
+import { createIdentity } from '../../../protocol/identity.ts'
+import { memberHeader, protocolVersion } from '../../../protocol/socket.ts'
 import { runWorker } from '../../../worker/main.ts'
 import { startToyRun, token, toyJob } from '../../support/toy-run.ts'
 import { toyOpener } from '../../support/toy-session.ts'
@@ -10,6 +11,7 @@ t.setTimeout(120_000)
 
 interface Answer {
   status: number
+  head: string
   body: string
 }
 
@@ -28,11 +30,11 @@ function upgrade(url: string, headers: Record<string, string>): Promise<Answer> 
       response.on('data', (chunk) => {
         body += chunk
       })
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, head: JSON.stringify(response.rawHeaders), body }))
     })
     sent.on('upgrade', (_response, socket) => {
       socket.destroy()
-      resolve({ status: 101, body: '' })
+      resolve({ status: 101, head: '', body: '' })
     })
     sent.on('error', reject)
     sent.end()
@@ -47,28 +49,34 @@ t.test('strangers are refused in the upgrade', async (t) => {
   const version = String(protocolVersion)
 
   const cases: { path: string; headers: Record<string, string>; status: number; code: string }[] = [
-    { path: '/control', headers: {}, status: 401, code: 'CONNECTION_TOKEN' },
-    { path: '/bulk', headers: { authorization: 'Bearer no', 'lethe-protocol': version }, status: 401, code: 'CONNECTION_TOKEN' },
-    { path: '/control', headers: { authorization: token, 'lethe-protocol': version }, status: 401, code: 'CONNECTION_TOKEN' },
-    { path: '/control', headers: { authorization }, status: 426, code: 'CONNECTION_VERSION' },
-    { path: '/control', headers: { authorization, 'lethe-protocol': '0' }, status: 426, code: 'CONNECTION_VERSION' },
+    { path: '/bus', headers: {}, status: 401, code: 'CONNECTION_TOKEN' },
+    { path: '/bus', headers: { authorization: 'Bearer no', 'lethe-protocol': version }, status: 401, code: 'CONNECTION_TOKEN' },
+    { path: '/bus', headers: { authorization: token, 'lethe-protocol': version }, status: 401, code: 'CONNECTION_TOKEN' },
+    { path: '/bus', headers: { authorization }, status: 426, code: 'CONNECTION_VERSION' },
+    { path: '/bus', headers: { authorization, 'lethe-protocol': '0' }, status: 426, code: 'CONNECTION_VERSION' },
+    { path: '/bulk', headers: { authorization, 'lethe-protocol': version }, status: 401, code: 'CONNECTION_TOKEN' },
+    { path: '/bulk', headers: { [memberHeader]: '0'.repeat(64), 'lethe-protocol': version }, status: 401, code: 'CONNECTION_TOKEN' },
     { path: '/else', headers: { authorization, 'lethe-protocol': version }, status: 404, code: 'CONNECTION_REFUSED' },
+    { path: '/else', headers: {}, status: 401, code: 'CONNECTION_TOKEN' },
   ]
   for (const { path, headers, status, code } of cases) {
-    const answer = await upgrade(run.url + path, headers)
+    const answer = await upgrade(run.bus + path, headers)
     t.equal(answer.status, status, `${path} ${status}`)
     t.equal(JSON.parse(answer.body).code, code)
     t.notMatch(answer.body, token, 'the token is not told')
+    if (status === 401) t.notMatch(answer.body + answer.head, /protocol|version|[0-9a-f]{32}/, 'nor the version, nor a name')
   }
-  t.equal((await upgrade(`${run.url}/control`, { authorization, 'lethe-protocol': version })).status, 101)
+  t.equal((await upgrade(`${run.bus}/bus`, { authorization, 'lethe-protocol': version })).status, 101)
 
-  await t.rejects(runWorker({ url: run.url, token: 'wrong', openSession: toyOpener() }), { code: 'CONNECTION_TOKEN', exitCode: 41 })
+  const stranger = { bus: run.bus, token: 'wrong', identity: createIdentity(), openSession: toyOpener() }
+  await t.rejects(runWorker(stranger), { code: 'CONNECTION_TOKEN', exitCode: 41 })
   const report = await run.result
   t.equal(report.steps, 20, 'the run went on')
 })
 
 t.test('a worker without a coordinator gives up', async (t) => {
   const before = performance.now()
-  await t.rejects(runWorker({ url: 'ws://127.0.0.1:9', token, openSession: toyOpener() }), { code: 'CONNECTION_REFUSED', exitCode: 40 })
+  const worker = runWorker({ bus: 'ws://127.0.0.1:9', token, identity: createIdentity(), openSession: toyOpener() })
+  await t.rejects(worker, { code: 'CONNECTION_REFUSED', exitCode: 40 })
   t.ok(performance.now() - before < 15_000)
 })

@@ -2,11 +2,23 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { listen } from '../../../coordinator/net/server.ts'
-import { protocolVersion } from '../../../protocol/socket.ts'
+import { listen, type ServerOptions } from '../../../coordinator/net/server.ts'
+import { LetheError } from '../../../protocol/errors.ts'
+import { memberHeader, protocolVersion, versionHeader } from '../../../protocol/socket.ts'
 
-const token = 'secret'
-const start = () => listen({ host: '127.0.0.1', port: 0, token, onControl() {}, onBulk: () => false })
+const key = 'k'.repeat(64)
+
+const start = (options: Partial<ServerOptions> = {}) =>
+  listen({
+    host: '127.0.0.1',
+    port: 0,
+    tls: undefined,
+    refusal: (given) => (given === 'secret' ? null : new LetheError('CONNECTION_TOKEN', { message: 'no' })),
+    onBus: (socket) => socket.close(),
+    isExpected: (memberKey) => memberKey === key,
+    onBulk: (socket) => socket.close(1008),
+    ...options,
+  })
 
 /** A socket that does not close its end. */
 async function stranger(url: string, text: string): Promise<Socket> {
@@ -17,10 +29,12 @@ async function stranger(url: string, text: string): Promise<Socket> {
   return socket
 }
 
+const upgrade = (path: string, ...headers: string[]) =>
+  [`GET ${path} HTTP/1.1`, 'Host: a', 'Connection: Upgrade', 'Upgrade: websocket', ...headers, '', ''].join('\r\n')
+
 t.test('strangers that keep their socket do not keep the server', async (t) => {
   const server = await start()
-  const upgrade = 'GET /control HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
-  const sockets = [await stranger(server.url, upgrade), await stranger(server.url, ''), await stranger(server.url, 'GET / HT')]
+  const sockets = [await stranger(server.url, upgrade('/bus')), await stranger(server.url, ''), await stranger(server.url, 'GET / HT')]
   const [answer] = await once(sockets[0], 'data')
   t.match(String(answer), /^HTTP\/1\.1 401 /)
   const before = performance.now()
@@ -29,15 +43,50 @@ t.test('strangers that keep their socket do not keep the server', async (t) => {
   for (const socket of sockets) socket.destroy()
 })
 
+t.test('strangers that say nothing, or never end, lose their socket', async (t) => {
+  const server = await start({ requestMs: 300 })
+  t.teardown(() => server.close())
+  const sockets = [
+    await stranger(server.url, ''),
+    await stranger(server.url, 'GET / HT'),
+    await stranger(server.url, upgrade('/bus').slice(0, -2)),
+  ]
+  const slow = setInterval(() => sockets[2].write('X-A: b\r\n'), 100)
+  const began = performance.now()
+  await Promise.all(sockets.map((socket) => Promise.race([once(socket.resume(), 'end'), once(socket, 'close')])))
+  clearInterval(slow)
+  t.ok(performance.now() - began < 5000)
+  for (const socket of sockets) socket.destroy()
+})
+
 t.test('an error of a refused bulk socket ends nothing', async (t) => {
   const server = await start()
   t.teardown(() => server.close())
-  const bulk = new WebSocket(`${server.url}/bulk`, {
-    headers: { authorization: `Bearer ${token}`, 'lethe-protocol': String(protocolVersion) },
-  })
+  const bulk = new WebSocket(`${server.url}/bulk`, { headers: { [memberHeader]: key, [versionHeader]: String(protocolVersion) } })
   bulk.on('error', () => {})
   bulk.on('upgrade', ({ socket }) => socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff])))
-  const closed = once(bulk, 'close')
-  await closed
+  await once(bulk, 'close')
   t.pass('a frame that is no frame, and the process lives')
+})
+
+t.test('pings of a peer that does not read cost nothing', async (t) => {
+  let peer: WebSocket | undefined
+  const server = await start({
+    onBus: (socket) => {
+      peer = socket
+    },
+  })
+  t.teardown(() => server.close())
+  const request = upgrade('/bus', 'Authorization: Bearer secret', `${versionHeader}: ${protocolVersion}`, 'Sec-WebSocket-Version: 13')
+  const socket = await stranger(server.url, request.replace(/\r\n$/, 'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n'))
+  await once(socket, 'data')
+  socket.pause()
+  const ping = Buffer.concat([Buffer.from([0x89, 0xfd, 0, 0, 0, 0]), Buffer.alloc(125)])
+  const pings = Buffer.concat(Array(1000).fill(ping))
+  for (let sent = 0; sent < 200 && peer?.readyState === WebSocket.OPEN; sent++) {
+    if (!socket.write(pings)) await Promise.race([once(socket, 'drain'), once(socket, 'close'), once(socket, 'error')]).catch(() => {})
+    t.ok((peer?.bufferedAmount ?? 0) < 32 * 1024 * 1024)
+  }
+  t.not(peer?.readyState, WebSocket.OPEN, 'it is cut off')
+  socket.destroy()
 })

@@ -5,4 +5,3 @@ import { conformance } from './conformance.ts'
 
 const server = await startNats(t)
 conformance(t, { open: () => openBus(server.url), kill: server.kill, restart: server.restart })
-t.teardown(() => console.error(server.log().slice(-6000)))

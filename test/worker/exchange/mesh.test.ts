@@ -16,7 +16,8 @@ import { runId } from '../../support/exchange-circle.ts'
 
 const meshKey = 'f'.repeat(64)
 const message = (step = 0): MeshMessage => ({ type: 'share', runId, epoch: 1, step, start: 0, encoding: 'f32' })
-const payloadOf = (length: number, seed = 1) => new Uint8Array(length).fill(seed).map((_, i) => (i * 31 + seed) % 251)
+const pattern = Uint8Array.from({ length: 251 * 64 * 1024 }, (_, i) => (i * 31) % 251)
+const payloadOf = (length: number, seed = 1) => pattern.slice(seed, seed + length)
 
 interface Arrival {
   from: string
@@ -102,7 +103,7 @@ t.test('never more than the window without credit', async (t) => {
   const a = await openMesh(t, 'a', { sockets: 1 })
   a.mesh.setPeers([{ worker: 'b', url: hand.url }])
   let isDone = false
-  const sending = a.mesh.send('b', message(), payloadOf(11 * segmentBytes)).then(() => {
+  const sending = a.mesh.send('b', message(), new Uint8Array(11 * segmentBytes)).then(() => {
     isDone = true
   })
   while (hand.frames.length < 8) await sleep(5)
@@ -321,11 +322,8 @@ t.test('garbage from a member closes its socket and nothing else', async (t) => 
   )
   await b.mesh.send('a', message(3), payloadOf(900))
   t.equal(a.arrived.at(-1)?.message.step, 3)
-  t.strictSame(
-    a.arrived.filter(({ from }) => from !== 'b'),
-    [],
-    'nothing of it was taken',
-  )
+  // A flip in the step, say, gives another valid message; the payload is what was sent.
+  t.ok(a.arrived.slice(0, -1).every(({ digest }) => digest === sha256(payloadOf(500))))
   t.ok(a.notices.length > 100)
 })
 

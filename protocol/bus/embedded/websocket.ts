@@ -1,8 +1,8 @@
 import type { WebSocket } from 'ws'
-import { type Dial, dial } from '../dial.ts'
-import { decodeMessage, encodeMessage, maxMessageBytes } from '../frame.ts'
-import { busPath } from '../socket.ts'
-import type { Link, LinkEvents } from './client.ts'
+import { type Dial, dial } from '../../dial.ts'
+import { decodeMessage, encodeMessage, maxMessageBytes } from '../../frame.ts'
+import { busPath } from '../../socket.ts'
+import type { Link, LinkEvents } from './link.ts'
 import { type ClientMessage, type ServerMessage, serverMessage } from './wire.ts'
 
 /** Where a coordinator serves the bus, and who asks. */

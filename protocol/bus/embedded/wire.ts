@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { wireErrorSchema } from '../errors.ts'
-import { busPayloadBytes } from './bus.ts'
-import { isName, isPattern, isSubject } from './names.ts'
+import { wireErrorSchema } from '../../errors.ts'
+import { busPayloadBytes } from '../bus.ts'
+import { isName, isPattern, isSubject } from '../names.ts'
 
 /*
  * The embedded bus on its socket: one MessagePack value a message. What has an `id` is answered once, by `answer` or `failed`.

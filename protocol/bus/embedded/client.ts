@@ -1,27 +1,14 @@
-import { randomBytes } from 'node:crypto'
-import { sha256 } from '../digest.ts'
-import { LetheError } from '../errors.ts'
-import type { Blobs, Bus, BusMessage, KeyValue, Lease, QueueOptions, Subscription, WorkQueue } from './bus.ts'
-import { guarded } from './guarded.ts'
-import { checkKey, checkName, checkPattern, checkSubject } from './names.ts'
-import { callMs, checkBlob, checkPayload, unavailable } from './payload.ts'
-import { Watched } from './watched.ts'
-import { type Answers, answers, type Call, type ClientMessage, chunkBytes, type ServerMessage, type Unnumbered } from './wire.ts'
-
-/** What carries messages to the broker: a socket that is made again when it is lost, or the same process. */
-export interface Link {
-  /** Once, before anything else. */
-  start(events: LinkEvents): void
-  /** Messages sent while the link is down are lost. */
-  send(message: ClientMessage): void
-  close(): Promise<void>
-}
-
-export interface LinkEvents {
-  onMessage(message: ServerMessage): void
-  onUp(): void
-  onDown(): void
-}
+import { LetheError } from '../../errors.ts'
+import type { Blobs, Bus, BusMessage, KeyValue, QueueOptions, Subscription, WorkQueue } from '../bus.ts'
+import { guarded } from '../guarded.ts'
+import { checkName, checkPattern, checkSubject } from '../names.ts'
+import { callMs, checkPayload, unavailable } from '../payload.ts'
+import { Watched } from '../watched.ts'
+import { embeddedBlobs } from './blobs.ts'
+import { embeddedKeyValue } from './keyvalue.ts'
+import type { Ask, Link } from './link.ts'
+import { embeddedQueue } from './queue.ts'
+import { type Answers, answers, type Call, type ServerMessage, type Unnumbered } from './wire.ts'
 
 interface PendingCall {
   resolve(result: unknown): void
@@ -31,11 +18,11 @@ interface PendingCall {
 /** Wait before a renewal that failed is tried again. */
 const renewMs = 250
 
-const upload = () => randomBytes(16).toString('hex')
-
 /** The client's half of the embedded bus. */
 export class EmbeddedBus implements Bus {
   readonly #link: Link
+  /** The calls, for the parts that only call. */
+  readonly #ask: Ask = (message, timeoutMs) => this.#call(message, timeoutMs)
   readonly #calls = new Map<number, PendingCall>()
   readonly #subscriptions = new Map<number, { pattern: string; onMessage: (message: BusMessage) => void }>()
   readonly #watches = new Map<number, { bucket: string; pattern: string; watched: Watched }>()
@@ -83,125 +70,21 @@ export class EmbeddedBus implements Bus {
 
   async keyValue(bucket: string): Promise<KeyValue> {
     checkName(bucket)
-    const set = async (key: string, value: Uint8Array, expected: number | null) => {
-      checkKey(key)
-      checkPayload(value)
-      return this.#call({ op: 'set', bucket, key, value, expected })
-    }
-    return {
-      get: async (key) => {
-        checkKey(key)
-        return this.#call({ op: 'get', bucket, key })
-      },
-      put: async (key, value) => (await set(key, value, null)) as number,
-      create: (key, value) => set(key, value, 0),
-      update: (key, value, revision) => set(key, value, revision),
-      delete: async (key) => {
-        checkKey(key)
-        await this.#call({ op: 'delete', bucket, key })
-      },
-      keys: async () => {
-        const keys: string[] = []
-        for (let isMore = true; isMore; ) {
-          const page = await this.#call({ op: 'keys', bucket, after: keys.at(-1) ?? '' })
-          keys.push(...page.keys)
-          isMore = page.isMore
-        }
-        return keys
-      },
-      watch: async (pattern, onEntry) => {
-        checkPattern(pattern)
-        const sid = this.#nextId++
-        this.#watches.set(sid, { bucket, pattern, watched: new Watched(onEntry) })
-        return this.#register(sid, this.#watches, () => this.#call({ op: 'watch', sid, bucket, pattern }))
-      },
-    }
+    return embeddedKeyValue(this.#ask, bucket, async (pattern, onEntry) => {
+      const sid = this.#nextId++
+      this.#watches.set(sid, { bucket, pattern, watched: new Watched(onEntry) })
+      return this.#register(sid, this.#watches, () => this.#call({ op: 'watch', sid, bucket, pattern }))
+    })
   }
 
-  async queue(queue: string, { leaseMs, maxDeliveries }: QueueOptions): Promise<WorkQueue> {
+  async queue(queue: string, options: QueueOptions): Promise<WorkQueue> {
     checkName(queue)
-    const leaseOf = ({ item, data, epoch }: NonNullable<Answers['take']>): Lease => {
-      const held = { queue, item, epoch }
-      let isUncertain = false
-      return {
-        id: item,
-        data,
-        epoch,
-        extend: () => this.#call({ op: 'extend', ...held, leaseMs }),
-        acknowledge: async () => {
-          // An attempt whose answer was lost may have been carried out: then the next one is told `before`.
-          const wasUncertain = isUncertain
-          isUncertain = true
-          const answer = await this.#call({ op: 'acknowledge', ...held })
-          isUncertain = false
-          return answer === 'now' || (answer === 'before' && wasUncertain)
-        },
-        release: async () => {
-          await this.#call({ op: 'release', ...held })
-        },
-      }
-    }
-    return {
-      put: async (item, data) => {
-        checkKey(item)
-        checkPayload(data)
-        return this.#call({ op: 'put', queue, item, data })
-      },
-      take: async ({ waitMs }) => {
-        const taken = await this.#call({ op: 'take', queue, waitMs: Math.ceil(waitMs), leaseMs, maxDeliveries }, waitMs + callMs)
-        return taken && leaseOf(taken)
-      },
-      size: () => this.#call({ op: 'size', queue }),
-      deadLetters: async () => {
-        const letters: Awaited<ReturnType<WorkQueue['deadLetters']>> = []
-        for (;;) {
-          const letter = await this.#call({ op: 'deadLetter', queue, after: letters.at(-1)?.id ?? '' })
-          if (!letter) return letters
-          letters.push({ id: letter.item, data: letter.data, deliveries: letter.deliveries })
-        }
-      },
-    }
+    return embeddedQueue(this.#ask, queue, options)
   }
 
   async blobs(bucket: string): Promise<Blobs> {
     checkName(bucket)
-    /** @returns null where there is none, undefined where it was replaced while it was read. */
-    const read = async (name: string): Promise<Uint8Array | null | undefined> => {
-      const found = await this.#call({ op: 'findBlob', bucket, name })
-      if (!found) return null
-      const chunks: Uint8Array[] = []
-      for (let index = 0; index < found.chunks; index++) {
-        const chunk = await this.#call({ op: 'readBlob', bucket, upload: found.upload, index })
-        if (!chunk) return undefined
-        chunks.push(chunk)
-      }
-      const blob = new Uint8Array(Buffer.concat(chunks))
-      if (sha256(blob) !== found.sha256) throw new LetheError('STORAGE_WRITE', { message: `the blob ${name} is damaged` })
-      return blob
-    }
-    return {
-      put: async (name, blob) => {
-        checkKey(name)
-        checkBlob(blob)
-        const chunks = Math.max(1, Math.ceil(blob.byteLength / chunkBytes))
-        const put = { op: 'putBlob', bucket, name, upload: upload() } as const
-        for (let index = 0; index < chunks; index++) {
-          const data = blob.subarray(index * chunkBytes, (index + 1) * chunkBytes)
-          await this.#call({ ...put, index, data, last: index === chunks - 1 ? { sha256: sha256(blob) } : null })
-        }
-      },
-      get: async (name) => {
-        checkKey(name)
-        for (;;) {
-          const blob = await read(name)
-          if (blob !== undefined) return blob
-        }
-      },
-      delete: async (name) => {
-        checkKey(name)
-        await this.#call({ op: 'deleteBlob', bucket, name })
-      },
-    }
+    return embeddedBlobs(this.#ask, bucket)
   }
 
   async close(): Promise<void> {
@@ -213,10 +96,7 @@ export class EmbeddedBus implements Bus {
   }
 
   /** Waits for the link where it is down, but not beyond the time that the call has. */
-  async #call<Op extends Call['op']>(
-    message: Extract<Unnumbered<Call>, { op: Op }>,
-    timeoutMs: number = callMs,
-  ): Promise<Answers[Op]> {
+  async #call<Op extends Call['op']>(message: Extract<Unnumbered<Call>, { op: Op }>, timeoutMs: number = callMs): Promise<Answers[Op]> {
     const deadline = performance.now() + timeoutMs
     if (!this.#isConnected) await this.#untilConnected(timeoutMs)
     return this.#send(message, Math.max(1, deadline - performance.now()))
@@ -225,7 +105,10 @@ export class EmbeddedBus implements Bus {
   async #send<Op extends Call['op']>(message: Extract<Unnumbered<Call>, { op: Op }>, timeoutMs: number): Promise<Answers[Op]> {
     const id = this.#nextId++
     const result = await new Promise<unknown>((resolve, reject) => {
-      const timer = setTimeout(() => end(reject, unavailable(`no answer on the bus to ${message.op} within ${Math.round(timeoutMs)} ms`)), timeoutMs)
+      const timer = setTimeout(
+        () => end(reject, unavailable(`no answer on the bus to ${message.op} within ${Math.round(timeoutMs)} ms`)),
+        timeoutMs,
+      )
       const end = <Value>(settle: (value: Value) => void, value: Value) => {
         clearTimeout(timer)
         this.#calls.delete(id)
