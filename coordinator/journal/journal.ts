@@ -98,6 +98,9 @@ export function fold(history: History, event: JournalEvent): History {
       break
     case 'rewound':
       history.commits.length = Math.min(history.commits.length, event.version)
+      // They are of parameters that nobody will have again.
+      history.evaluated.after.clear()
+      if (history.checkpoint && history.checkpoint.version > event.version) history.checkpoint = null
       break
     case 'excluded': {
       const { type: _, ...fault } = event

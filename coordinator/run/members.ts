@@ -1,7 +1,7 @@
 import { LetheError } from '../../protocol/errors.ts'
 import type { Held } from '../../protocol/messages.ts'
 import { reassign } from './parts.ts'
-import { activeMembers, dataDigest, followersOf, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
+import { activeMembers, dataDigest, followersOf, type Member, type RunCommand, type RunEvent, type RunState, unitsOf } from './state.ts'
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
 
@@ -98,6 +98,7 @@ export function adopt(state: RunState, commands: RunCommand[]): boolean {
   state.issued = version
   state.journaled = version
   for (const later of [...state.digests.keys()]) if (later > version) state.digests.delete(later)
+  state.pending.after = unitsOf(state.settings, 'after')
   commands.push({ type: 'rewind', version })
   return true
 }

@@ -186,8 +186,7 @@ export interface Resumed {
 }
 
 export function initialState(settings: RunSettings, resumed: Resumed): RunState {
-  const pending = (phase: EvaluationPhase) =>
-    Array.from({ length: settings.units[phase] }, (_, unit) => unit).filter((unit) => !resumed.evaluated[phase].has(unit))
+  const pending = (phase: EvaluationPhase) => unitsOf(settings, phase).filter((unit) => !resumed.evaluated[phase].has(unit))
   return {
     phase: 'gather',
     settings,
@@ -215,6 +214,11 @@ export function initialState(settings: RunSettings, resumed: Resumed): RunState 
     tickets: 0,
     pending: { before: pending('before'), after: pending('after') },
   }
+}
+
+/** All units of a phase, in the order in which they are given out. */
+export function unitsOf({ units }: RunSettings, phase: EvaluationPhase): number[] {
+  return Array.from({ length: units[phase] }, (_, unit) => unit)
 }
 
 export const followersOf = (state: RunState): Member[] => [...state.members.values()].filter(({ follows }) => follows)

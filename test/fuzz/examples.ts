@@ -1,5 +1,4 @@
-import type { Hello, MeshMessage, UpPacket, Welcome, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
-import type { Unsent } from '../../protocol/messages.ts'
+import type { Hello, MeshMessage, Unsent, UpPacket, Welcome, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import type { Chance } from '../simulator/chance.ts'
 
 /* Messages as they should be, of every kind that a port takes: what chance then spoils. */
@@ -57,7 +56,10 @@ export function packet(chance: Chance, { epoch, workers }: Known, own: Partial<U
 export function hello(chance: Chance, honest: Hello): Record<string, unknown> {
   return {
     ...honest,
-    instance: chance.below(2 ** 30).toString(16).padStart(32, '0'),
+    instance: chance
+      .below(2 ** 30)
+      .toString(16)
+      .padStart(32, '0'),
     token: chance.pick([honest.token, '', 'wrong', `${honest.token} `, `lethe1.${'a'.repeat(80)}.${'b'.repeat(86)}`]),
     signature: chance.pick([honest.signature, 'A'.repeat(86), '']),
   }

@@ -4,8 +4,7 @@ import type { Chance } from '../simulator/chance.ts'
 
 type Tree = Record<string, unknown> | unknown[]
 
-const hex = (chance: Chance, digits: number) =>
-  Array.from({ length: digits }, () => '0123456789abcdef'[chance.below(16)]).join('')
+const hex = (chance: Chance, digits: number) => Array.from({ length: digits }, () => '0123456789abcdef'[chance.below(16)]).join('')
 
 /** Written in the place of a value: the bytes as they are. */
 export class Raw {
@@ -26,7 +25,20 @@ const wildNumbers = [
   ...[Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, -1, 0.5, 1e308, 5e-324],
   ...[2 ** 31, 2 ** 32, 2 ** 48, Number.MAX_SAFE_INTEGER, 2 ** 53, 2 ** 60, -(2 ** 53)],
 ]
-const wildTexts = ['', '\0', '__proto__', 'constructor', '../../etc/passwd', '\ud800', '>', '*', 'lethe.*.*.join', '%s%n', '\r\n\r\n', 'null']
+const wildTexts = [
+  '',
+  '\0',
+  '__proto__',
+  'constructor',
+  '../../etc/passwd',
+  '\ud800',
+  '>',
+  '*',
+  'lethe.*.*.join',
+  '%s%n',
+  '\r\n\r\n',
+  'null',
+]
 
 const wilds: ((chance: Chance) => unknown)[] = [
   (chance) => chance.pick(wildNumbers),
@@ -47,7 +59,8 @@ const wilds: ((chance: Chance) => unknown)[] = [
   (chance) => new Raw(Buffer.from([0xcf, ...Array.from({ length: 8 }, () => chance.below(256))])),
 ]
 
-const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !(value instanceof Uint8Array) && !(value instanceof Raw)
+const isTree = (value: unknown): value is Tree =>
+  typeof value === 'object' && value !== null && !(value instanceof Uint8Array) && !(value instanceof Raw)
 
 /** The same with one thing wrong, somewhere: a value, a key, a copy, a hole. */
 export function mutated(chance: Chance, value: unknown): unknown {
@@ -115,7 +128,8 @@ export function scrambled(chance: Chance, bytes: Uint8Array): Buffer {
   const at = chance.below(copy.byteLength + 1)
   switch (chance.below(6)) {
     case 0:
-      for (let flips = chance.integer(1, 8); flips > 0 && copy.byteLength > 0; flips--) copy[chance.below(copy.byteLength)] ^= 1 << chance.below(8)
+      for (let flips = chance.integer(1, 8); flips > 0 && copy.byteLength > 0; flips--)
+        copy[chance.below(copy.byteLength)] ^= 1 << chance.below(8)
       return copy
     case 1:
       return copy.subarray(0, at)
@@ -124,7 +138,7 @@ export function scrambled(chance: Chance, bytes: Uint8Array): Buffer {
     case 3:
       return Buffer.concat([copy.subarray(0, at), noise(chance, 16), copy.subarray(at)])
     case 4:
-      copy.fill(chance.pick([0, 0x7f, 0xff, 0xc1]), at, at + chance.integer(1, 9))
+      copy.subarray(at, at + chance.integer(1, 9)).fill(chance.pick([0, 0x7f, 0xff, 0xc1]))
       return copy
     default:
       return Buffer.concat([copy, copy])

@@ -2,12 +2,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import { z } from 'zod'
 import { LetheError } from '../../protocol/errors.ts'
+import type { FrameBytes } from '../../protocol/frame.ts'
 import { segmentBytes } from '../../protocol/socket.ts'
-import { sendFrames, TransferReader, transferFrames } from '../../protocol/transfer.ts'
+import { type Frame, sendFrames, TransferReader, transferFrames } from '../../protocol/transfer.ts'
 
 const schema = z.strictObject({ checksum: z.string(), totalBytes: z.int().min(0), offset: z.int().min(0), name: z.string() })
 const limit = () => 3 * segmentBytes
 const payloadOf = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 31) % 251)
+const inThree = (bytes: Buffer) => [bytes.subarray(0, 11), bytes.subarray(11, 70), bytes.subarray(70)]
 
 t.test('a transfer of any length arrives as it was', async (t) => {
   for (const length of [0, 1, 1000, segmentBytes, segmentBytes + 1, 2 * segmentBytes]) {
@@ -15,19 +17,33 @@ t.test('a transfer of any length arrives as it was', async (t) => {
     const reader = new TransferReader(schema, limit)
     const frames = [...transferFrames({ name: 'one' }, payload)]
     t.equal(frames.length, Math.max(1, Math.ceil(length / segmentBytes)))
-    const results = frames.map((frame) => reader.read(frame))
-    t.ok(results.slice(0, -1).every((result) => result === null))
-    const last = results.at(-1)
-    t.equal(last?.message.name, 'one')
-    t.ok(Buffer.from(payload).equals(last?.payload ?? Buffer.alloc(1)))
-    t.equal(last?.payload.byteOffset, 0, 'aligned')
+    // As one message, as it was sent, and cut at any place.
+    for (const cut of [(frame: Frame) => Buffer.concat(frame), (frame: Frame) => frame, (frame: Frame) => inThree(Buffer.concat(frame))]) {
+      const results = frames.map((frame) => reader.read(cut(frame)))
+      t.ok(results.slice(0, -1).every((result) => result === null))
+      const last = results.at(-1)
+      t.equal(last?.message.name, 'one')
+      t.ok(Buffer.from(payload).equals(last?.payload ?? Buffer.alloc(1)))
+      t.equal(last?.payload.byteOffset, 0, 'aligned')
+      t.equal(last?.payload.buffer.byteLength, length, 'alone in its buffer')
+    }
   }
+})
+
+t.test('a segment that came as it was sent is not copied', async (t) => {
+  const payload = payloadOf(segmentBytes)
+  const [[head]] = [...transferFrames({ name: 'one' }, payload)]
+  t.equal(new TransferReader(schema, limit).read([head, payload])?.payload.buffer, payload.buffer)
+  const part = new Uint8Array(segmentBytes + 8)
+  part.set(payload, 8)
+  const read = new TransferReader(schema, limit).read([head, part.subarray(8)])
+  t.not(read?.payload.buffer, part.buffer, 'unless the buffer holds something else too')
 })
 
 t.test('what does not follow is refused', async (t) => {
   const frames = [...transferFrames({ name: 'one' }, payloadOf(2 * segmentBytes + 10))]
   const other = [...transferFrames({ name: 'two' }, payloadOf(2 * segmentBytes + 11))]
-  const read = (...sequence: Uint8Array[]) => {
+  const read = (...sequence: FrameBytes[]) => {
     const reader = new TransferReader(schema, limit)
     for (const frame of sequence) reader.read(frame)
   }
@@ -36,14 +52,22 @@ t.test('what does not follow is refused', async (t) => {
   t.throws(() => read(frames[0], frames[2]), refused, 'a hole')
   t.throws(() => read(frames[0], frames[0]), refused, 'twice')
   t.throws(() => read(frames[0], other[1]), refused, 'two at once')
-  const damaged = Buffer.from(frames[1])
+  t.throws(() => read(frames[0], renamed(frames[1])), refused, 'of another message')
+  const damaged = Buffer.concat(frames[1])
   damaged[damaged.length - 1] ^= 1
-  t.throws(() => read(frames[0], damaged, frames[2]), refused, 'another digest')
+  t.throws(() => read(frames[0], damaged), refused, 'another checksum')
   t.throws(() => read([...transferFrames({ name: 'long' }, payloadOf(3 * segmentBytes + 1))][0]), refused, 'too long')
 })
 
+/** The same segment of a transfer with another name. */
+function renamed([head, payload]: Frame): Frame {
+  const bytes = Buffer.from(head)
+  bytes.write('two', bytes.indexOf('one'))
+  return [bytes, payload]
+}
+
 t.test('damaged frames give errors, nothing else', async (t) => {
-  const frame = Buffer.from([...transferFrames({ name: 'one' }, payloadOf(100))][0])
+  const frame = Buffer.concat([...transferFrames({ name: 'one' }, payloadOf(100))][0])
   fc.assert(
     fc.property(fc.nat({ max: frame.length - 1 }), fc.integer({ min: 1, max: 255 }), fc.nat({ max: frame.length }), (at, flip, length) => {
       const bytes = Buffer.from(frame)
@@ -61,11 +85,12 @@ t.test('damaged frames give errors, nothing else', async (t) => {
 })
 
 t.test('the next frame is made when the last is taken', async (t) => {
+  const frame: Frame = [new Uint8Array(1), new Uint8Array(0)]
   const made: number[] = []
   function* frames() {
     for (let i = 0; i < 3; i++) {
       made.push(i)
-      yield new Uint8Array(1)
+      yield frame
     }
   }
   const taken: (() => void)[] = []
@@ -74,10 +99,26 @@ t.test('the next frame is made when the last is taken', async (t) => {
   taken[0]()
   await new Promise(setImmediate)
   t.strictSame(made, [0, 1])
-  const failing = sendFrames({ send: (_frame, _options, done) => done(new Error('gone')) }, [new Uint8Array(1)])
+  const failing = sendFrames({ send: (_frame, _options, done) => done(new Error('gone')) }, [frame])
   await t.rejects(failing, { message: 'gone' })
   taken[1]()
   await new Promise(setImmediate)
   taken[2]()
   await sending
+  const sent: [number, boolean][] = []
+  const socket = {
+    send(bytes: Uint8Array, { fin }: { fin: boolean }, done: () => void) {
+      sent.push([bytes.byteLength, fin])
+      done()
+    },
+  }
+  await sendFrames(socket, [[new Uint8Array(64), new Uint8Array(5)]])
+  t.strictSame(
+    sent,
+    [
+      [64, false],
+      [5, true],
+    ],
+    'head and payload are fragments of one message',
+  )
 })

@@ -15,6 +15,7 @@ export const flaws = {
   blamesTheFirst: 'in a dispute the first of the two is taken to be wrong',
   forgetsToRewind: 'steps that may differ are repeated without saying so in the journal',
   keepsDeadOwners: 'a part of a worker that has died is not given to others',
+  misleadsLoaders: 'a direction reaches a worker that waits for a state and still holds the version before it',
 } as const
 
 export type Flaw = keyof typeof flaws | 'none'

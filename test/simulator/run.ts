@@ -128,6 +128,7 @@ export class ModelRun {
 
   #step(event: RunEvent): void {
     const { world, checks } = this.#options.cluster
+    if (world.flaw === 'misleadsLoaders') for (const member of this.state.members.values()) member.stale = -1
     const { commands, reason } = decide(this.state, event, world.now)
     if (world.isTold && reason !== null && reason !== this.#reason) this.#tell(`(${event.type}) ${reason}`)
     this.#reason = reason

@@ -86,7 +86,7 @@ export function scenarioOf(seed: number): Scenario {
     settings: {
       steps,
       microBatches: job.microBatches,
-      checkpointEvery: chance.integer(1, 4),
+      checkpointEvery: isHuge ? Math.max(1, steps) : chance.integer(1, 4),
       expectedWorkers: defectType === 'parent' ? workerCount - 1 : expectedWorkers,
       units: job.units,
       reducer: chance.happens(0.5) ? 'sharded' : 'central',

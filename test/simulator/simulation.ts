@@ -3,6 +3,7 @@ import { Cluster } from './cluster.ts'
 import { Faults } from './faults.ts'
 import type { Flaw } from './flaws.ts'
 import { type Scenario, scenarioOf } from './scenario.ts'
+import type { ModelWorker } from './worker.ts'
 import { Violation } from './world.ts'
 
 export interface Outcome {
@@ -21,6 +22,8 @@ export interface Outcome {
 }
 
 /** From the last fault on the run must end within this time. It is longer than any wait for a worker that does not come. */
+const isEnded = ({ process }: ModelWorker) => !process.isAlive && process.life > 0
+
 const patienceMs = 90_000
 const mostEvents = 200_000
 
@@ -36,8 +39,7 @@ export function simulate(seed: number, { flaw = 'none' as Flaw, isTold = false, 
     // One that reads other parameters than the others is known by that they were there before.
     for (const one of workers) world.after((one.defect?.type === 'parent' ? 3000 : 0) + 300 * world.chance.real(), () => one.start())
     new Faults(cluster)
-    const isOver = () =>
-      checks.isFinished && cluster.records.entry?.record.state === 'finished' && workers.every(({ process }) => !process.isAlive)
+    const isOver = () => checks.isFinished && (workers.every(isEnded) || coordinators.every(({ isGone }) => isGone))
     while (!isOver()) {
       if (world.now > scenario.healAt + patienceMs || events > mostEvents || !world.step())
         world.violate('no deadlock', `at ${Math.round(world.now)} ms the run is not over: ${whereabouts(cluster)}`)

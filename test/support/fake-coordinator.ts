@@ -10,8 +10,9 @@ import type { Bus } from '../../protocol/bus/bus.ts'
 import { downSubject, joinSubject, type LeaderRecord, leaderBucket, leaderKey, upSubject } from '../../protocol/bus/subjects.ts'
 import { Channel } from '../../protocol/channel.ts'
 import { type FileBytes, sha256 } from '../../protocol/digest.ts'
-import type { LetheError } from '../../protocol/errors.ts'
+import { LetheError } from '../../protocol/errors.ts'
 import { decodeMessage, encodeMessage } from '../../protocol/frame.ts'
+import { verifyJoin } from '../../protocol/identity.ts'
 import type { Job } from '../../protocol/job.ts'
 import {
   type CoordinatorBulk,
@@ -178,7 +179,8 @@ export class FakeCoordinator {
   #answer(hello: Hello): object | null {
     this.hellos.push(hello)
     if (this.isSilent) return null
-    const refusal = this.refuse?.(hello)
+    const isSigned = verifyJoin(hello, this)
+    const refusal = isSigned ? this.refuse?.(hello) : new LetheError('CONNECTION_IDENTITY', { message: 'signed for another leader' })
     if (refusal) return { type: 'fail', error: refusal.toWire() }
     const { cluster, reducer } = this.#options
     let member = this.members.find((one) => one.hello.instance === hello.instance)

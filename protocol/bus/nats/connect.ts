@@ -16,6 +16,7 @@ import type { TlsMaterial } from '../../dial.ts'
 import { LetheError } from '../../errors.ts'
 import { busPayloadBytes } from '../bus.ts'
 import { unavailable } from '../payload.ts'
+import { awaitGreeting } from './greeting.ts'
 
 export interface NatsOptions {
   /** Contents of a credentials file: a line `user:password`, a seed of an nkey, or what `nsc generate creds` writes. */
@@ -46,9 +47,12 @@ export async function connectNats(url: string, options: NatsOptions): Promise<{ 
   if (servers.some((one) => one.isWebSocket !== isWebSocket || one.isTls !== isTls))
     throw new LetheError('USAGE', { message: 'all addresses of a bus must have the same scheme' })
   const credentials = parseCredentials(options.credentials)
+  const timeoutMs = options.connectTimeoutMs ?? 5000
+  const first = isWebSocket ? servers[0] : await firstThatGreets(servers, timeoutMs)
   const inboxPrefix = inboxPrefixOf(credentials.user ?? commonName(options.tls?.cert) ?? 'lethe')
   const common: ConnectionOptions = {
-    servers: servers.map((one) => one.address),
+    servers: [first, ...servers.filter((one) => one !== first)].map((one) => one.address),
+    noRandomize: true,
     name: options.name ?? 'lethe',
     authenticator: credentials.authenticator,
     ignoreAuthErrorAbort: true,
@@ -59,17 +63,17 @@ export async function connectNats(url: string, options: NatsOptions): Promise<{ 
     reconnectJitter: 50,
     reconnectJitterTLS: 50,
     reconnectTimeWait: 250,
-    timeout: options.connectTimeoutMs ?? 5000,
+    timeout: timeoutMs,
     waitOnFirstConnect: false,
   }
   useTransport(isWebSocket ? 'WebSocket' : 'TCP')
   let connection: NatsConnection
   try {
     connection = isWebSocket
-      ? await wsconnect({ ...common, wsFactory: socketFactory(options.tls, common.timeout as number) } as unknown as WsConnectionOptions)
+      ? await wsconnect({ ...common, wsFactory: socketFactory(options.tls, timeoutMs) } as unknown as WsConnectionOptions)
       : await connect({ ...common, ...((isTls || options.tls) && { tls: pem(options.tls ?? {}) }) })
   } catch (cause) {
-    throw refusal(cause, servers[0].address)
+    throw refusal(cause, first.address)
   }
   try {
     checkServer(connection)
@@ -87,7 +91,27 @@ function useTransport(kind: 'TCP' | 'WebSocket'): void {
   if (transport !== kind) throw new LetheError('USAGE', { message: 'one process cannot use NATS over TCP and over WebSocket' })
 }
 
-function server(text: string): { address: string; isWebSocket: boolean; isTls: boolean } {
+interface Server {
+  address: string
+  host: string
+  port: number
+  isWebSocket: boolean
+  isTls: boolean
+}
+
+async function firstThatGreets(servers: readonly Server[], timeoutMs: number): Promise<Server> {
+  for (const [i, one] of servers.entries()) {
+    try {
+      await awaitGreeting(one.host, one.port, timeoutMs)
+      return one
+    } catch (error) {
+      if (i === servers.length - 1) throw error
+    }
+  }
+  throw unavailable('the bus has no address')
+}
+
+function server(text: string): Server {
   const match = /^(nats|tls|nats\+ws|nats\+wss):\/\/(.+)$/.exec(text)
   const parsed = match && URL.canParse(`http://${match[2]}`) ? new URL(`http://${match[2]}`) : null
   if (!match || !parsed)
@@ -101,8 +125,9 @@ function server(text: string): { address: string; isWebSocket: boolean; isTls: b
   const isTls = match[1] === 'tls' || match[1] === 'nats+wss'
   const [scheme, defaultPort] = isWebSocket ? [isTls ? 'wss://' : 'ws://', isTls ? 443 : 80] : ['', 4222]
   // `http:` hides its own default port.
-  const port = parsed.port || (/:80$/.test(match[2].replace(/\/.*$/, '')) ? 80 : defaultPort)
-  return { address: `${scheme}${parsed.hostname}:${port}${isWebSocket ? parsed.pathname : ''}`, isWebSocket, isTls }
+  const port = Number(parsed.port) || (/:80$/.test(match[2].replace(/\/.*$/, '')) ? 80 : defaultPort)
+  const address = `${scheme}${parsed.hostname}:${port}${isWebSocket ? parsed.pathname : ''}`
+  return { address, host: parsed.hostname.replace(/^\[|\]$/g, ''), port, isWebSocket, isTls }
 }
 
 function parseCredentials(text: string | undefined): { authenticator?: Authenticator; user?: string } {

@@ -186,6 +186,25 @@ export function conformance(t: Test, substrate: Substrate): void {
     }
   })
 
+  t.test('many clients make and read what does not exist yet', async (t) => {
+    const buses = await Promise.all(Array.from({ length: 6 }, () => use(t)))
+    for (let round = 0; round < 5; round++) {
+      const created = await Promise.all(
+        buses.map(async (bus, i) => {
+          const values = await bus.keyValue(`new-${round}`)
+          if (i % 3 === 0) await values.watch('>', () => {})
+          await values.get('leader')
+          const revision = await values.create('leader', bytes(`${i}`))
+          await values.keys()
+          const queue = await bus.queue(`new-${round}`, { leaseMs: 1000, maxDeliveries: 1 })
+          await queue.put(`${i}`, bytes(''))
+          return revision !== null && (await queue.take({ waitMs: 2000 })) !== null
+        }),
+      )
+      t.equal(created.filter(Boolean).length, 1)
+    }
+  })
+
   t.test('who writes reads what it wrote, at once', async (t) => {
     const values = await (await use(t)).keyValue('own-writes')
     for (let i = 0; i < 50; i++) {
