@@ -1,43 +1,35 @@
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type RawData, WebSocketServer } from 'ws'
-import { meshBulk } from '../protocol/messages.ts'
-import { bulkMessageBytes, segmentBytes } from '../protocol/socket.ts'
+import { segmentBytes } from '../protocol/socket.ts'
 import type { TlsFiles } from '../protocol/tls.ts'
-import { TransferReader } from '../protocol/transfer.ts'
-import { Mesh } from '../worker/exchange/mesh.ts'
-import type { Answer, Task } from './reduce-sender.ts'
+import type { Answer, Task } from './reduce-end.ts'
 
 /*
  * Bytes per second from one process to another on this machine: plain ws, our transfers, and the sockets between workers, each on the same
- * kind of socket and with messages of the same size. Rounds are interleaved, and ratios are those of one round, so that what else the
- * machine does hits all alike. A plain receiver looks at nothing; ours has checked every byte, and the sender knows that it arrived.
+ * kind of socket and with messages of the same size. Every measurement has two fresh processes; cases take turns, and ratios are those of
+ * one round, so that what else the machine does hits all alike. A plain receiver looks at nothing; ours has checked every byte, and in the
+ * mesh the sender knows of each segment that it arrived.
  *
- *   npm run bench:reduce -- --json --rounds 9 --megabytes 512
+ *   npm run bench:reduce -- --json --rounds 9 --megabytes 1024
  */
 
 const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '9' },
+    rounds: { type: 'string', default: '5' },
     megabytes: { type: 'string', default: '512' },
   },
 })
 const [rounds, megabytes] = [options.rounds, options.megabytes].map(Number)
-if (![rounds, megabytes].every((count) => Number.isInteger(count) && count > 0)) {
-  console.error('--rounds and --megabytes take positive whole numbers')
+if (!Number.isInteger(rounds) || rounds < 1 || !Number.isInteger(megabytes / 4) || megabytes < 4) {
+  console.error('--rounds takes a positive whole number, --megabytes a multiple of 4')
   process.exit(2)
 }
-const meshKey = 'b'.repeat(64)
-const limit = () => 2 ** 32 - 1
 
 /** A certificate that is its own authority; undefined where there is no openssl command. */
 function certificate(): TlsFiles | undefined {
@@ -56,109 +48,76 @@ function certificate(): TlsFiles | undefined {
   }
 }
 
-/** Takes messages of `kind` and answers each series with one byte. */
-async function receiver(kind: 'plain' | 'transfers', tls: TlsFiles | undefined): Promise<string> {
-  const server = tls ? createTlsServer({ cert: tls.cert, key: tls.key }) : createServer()
-  const sockets = new WebSocketServer({ server, maxPayload: bulkMessageBytes, perMessageDeflate: false })
-  sockets.on('connection', (socket) => {
-    const reader = new TransferReader(meshBulk, limit)
-    if (kind === 'transfers') socket.binaryType = 'fragments'
-    let missing = 0
-    const take =
-      kind === 'plain'
-        ? (data: RawData) => (data as Buffer).byteLength
-        : (data: RawData) => reader.read(data as Buffer[])?.payload.byteLength
-    socket.on('message', (data, isBinary) => {
-      if (isBinary) missing -= take(data) ?? 0
-      else missing += Number(data)
-      if (missing === 0) socket.send('done')
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return `${tls ? 'wss' : 'ws'}://127.0.0.1:${(server.address() as AddressInfo).port}`
+const common = { bytes: megabytes * 2 ** 20, sockets: 1, isMasked: false }
+const kinds: Record<string, Omit<Task, 'tls' | 'url'>> = {
+  plain: { ...common, kind: 'plain' },
+  'plain, masked': { ...common, kind: 'plain', isMasked: true },
+  transfers: { ...common, kind: 'transfers' },
+  'mesh, 1 socket': { ...common, kind: 'mesh' },
+  'mesh, 2 sockets': { ...common, kind: 'mesh', sockets: 2 },
 }
-
-async function worker(tls: TlsFiles | undefined): Promise<string> {
-  const unwanted = async () => {}
-  const mesh = await Mesh.listen({
-    host: '127.0.0.1',
-    port: 0,
-    tls,
-    meshKey,
-    self: 'receiver',
-    limit,
-    onTransfer: () => {},
-    relay: unwanted,
-  })
-  return mesh.url as string
-}
-
 const tls = certificate()
-const cases: Record<string, Task> = {}
-for (const [scheme, files] of [['ws', undefined], ...(tls ? ([['wss', tls]] as const) : [])] as const) {
-  const [plain, transfers, mesh] = [await receiver('plain', files), await receiver('transfers', files), await worker(files)]
-  const common = { bytes: megabytes * 2 ** 20, tls: files, meshKey }
-  cases[`${scheme} plain`] = { ...common, kind: 'plain', url: plain, isMasked: false }
-  cases[`${scheme} plain, masked`] = { ...common, kind: 'plain', url: plain, isMasked: true }
-  cases[`${scheme} transfers`] = { ...common, kind: 'transfers', url: transfers, isMasked: false }
-  cases[`${scheme} mesh, 1 socket`] = { ...common, kind: 'mesh', url: mesh, sockets: 1 }
-  cases[`${scheme} mesh, 2 sockets`] = { ...common, kind: 'mesh', url: mesh, sockets: 2 }
-}
+const schemes: [string, TlsFiles | undefined][] = [['ws', undefined], ...(tls ? [['wss', tls] as [string, TlsFiles]] : [])]
+const cases = schemes.flatMap(([scheme, files]) =>
+  Object.entries(kinds).map(([name, task]) => ({ scheme, name: `${scheme} ${name}`, task: { ...task, tls: files } })),
+)
 
-const sender = fork(fileURLToPath(new URL('reduce-sender.js', import.meta.url)), { serialization: 'advanced' })
 interface Measurement {
   bytesPerSecond: number
   /** Processor time for 10⁹ bytes: what other work on the machine changes least. */
   senderSeconds: number
   receiverSeconds: number
 }
+
+const program = fileURLToPath(new URL('reduce-end.js', import.meta.url))
+
 async function measure(task: Task): Promise<Measurement> {
-  sender.send(task)
-  await once(sender, 'message')
-  const cpu = process.cpuUsage()
-  const [{ seconds, cpuSeconds }] = (await once(sender, 'message')) as [Answer]
-  const { user, system } = process.cpuUsage(cpu)
-  const perGigabyte = 1e9 / task.bytes
-  return {
-    bytesPerSecond: task.bytes / seconds,
-    senderSeconds: cpuSeconds * perGigabyte,
-    receiverSeconds: ((user + system) / 1e6) * perGigabyte,
-  }
+  const [receiver, sender] = [fork(program), fork(program)]
+  receiver.send(task)
+  const [url] = await once(receiver, 'message')
+  const received = once(receiver, 'message')
+  sender.send({ ...task, url })
+  const [[{ seconds, cpuSeconds }], [{ cpuSeconds: receiverSeconds }]] = (await Promise.all([once(sender, 'message'), received])) as [
+    Answer,
+  ][]
+  for (const end of [receiver, sender]) end.disconnect()
+  const gigabytes = task.bytes / 1e9
+  return { bytesPerSecond: task.bytes / seconds, senderSeconds: cpuSeconds / gigabytes, receiverSeconds: receiverSeconds / gigabytes }
 }
 
-const rates: Record<string, Measurement[]> = Object.fromEntries(Object.keys(cases).map((name) => [name, []]))
-for (let round = -1; round < rounds; round++)
-  for (const [name, task] of Object.entries(cases)) {
-    const measured = await measure(round < 0 ? { ...task, bytes: 64 * 2 ** 20 } : task)
-    if (round >= 0) rates[name].push(measured)
-  }
-sender.disconnect()
+const measured = new Map<string, Measurement[]>(cases.map(({ name }) => [name, []]))
+for (let round = 0; round < rounds; round++) for (const { name, task } of cases) measured.get(name)?.push(await measure(task))
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
-const results = Object.entries(rates).map(([name, values]) => {
-  const scheme = name.split(' ')[0]
-  const ratioTo = (other: string) =>
-    median(values.map(({ bytesPerSecond }, i) => bytesPerSecond / rates[`${scheme} ${other}`][i].bytesPerSecond))
+const rounded = (value: number) => Number(value.toFixed(3))
+const results = cases.map(({ scheme, name }) => {
+  const own = measured.get(name) as Measurement[]
+  const ratioTo = (other: string) => {
+    const others = measured.get(`${scheme} ${other}`) as Measurement[]
+    return rounded(median(own.map(({ bytesPerSecond }, i) => bytesPerSecond / others[i].bytesPerSecond)))
+  }
   return {
     name,
-    bytesPerSecond: Math.round(median(values.map(({ bytesPerSecond }) => bytesPerSecond))),
-    senderSecondsPerGB: Number(median(values.map(({ senderSeconds }) => senderSeconds)).toFixed(3)),
-    receiverSecondsPerGB: Number(median(values.map(({ receiverSeconds }) => receiverSeconds)).toFixed(3)),
-    toPlain: Number(ratioTo('plain').toFixed(3)),
-    toPlainMasked: Number(ratioTo('plain, masked').toFixed(3)),
+    bytesPerSecond: Math.round(median(own.map(({ bytesPerSecond }) => bytesPerSecond))),
+    toPlain: ratioTo('plain'),
+    toPlainMasked: ratioTo('plain, masked'),
+    senderSecondsPerGB: rounded(median(own.map(({ senderSeconds }) => senderSeconds))),
+    receiverSecondsPerGB: rounded(median(own.map(({ receiverSeconds }) => receiverSeconds))),
   }
 })
 
 if (options.json) {
-  const { model } = cpus()[0]
-  console.log(
-    JSON.stringify({ cpu: model, cores: availableParallelism(), node: process.version, megabytes, rounds, segmentBytes, results }, null, 2),
-  )
+  const machine = { cpu: cpus()[0].model, cores: availableParallelism(), node: process.version }
+  console.log(JSON.stringify({ ...machine, megabytes, rounds, segmentBytes, results }, null, 2))
 } else {
-  for (const { name, bytesPerSecond, toPlain, toPlainMasked, senderSecondsPerGB, receiverSecondsPerGB } of results)
+  console.log('                        GB/s   of plain   of masked   processor s/GB: sending, receiving')
+  for (const { name, bytesPerSecond, ...figures } of results)
     console.log(
-      `${name.padEnd(20)} ${(bytesPerSecond / 1e9).toFixed(2)} GB/s  ${toPlain.toFixed(2)} of plain  ${toPlainMasked.toFixed(2)} of plain masked  processor s/GB: ${senderSecondsPerGB.toFixed(2)} sending, ${receiverSecondsPerGB.toFixed(2)} receiving`,
+      [
+        name.padEnd(20),
+        ...[bytesPerSecond / 1e9, figures.toPlain, figures.toPlainMasked, figures.senderSecondsPerGB, figures.receiverSecondsPerGB].map(
+          (value) => value.toFixed(2).padStart(9),
+        ),
+      ].join(''),
     )
 }
-process.exit()

@@ -1,11 +1,10 @@
-import type { LeaderRecord } from '../../protocol/bus/subjects.ts'
+import { type LeaderRecord, nobody } from '../../protocol/bus/subjects.ts'
 import {
   type LeadershipCommand,
   type LeadershipDecision,
   type LeadershipEvent,
   type LeadershipState,
   leads,
-  nobody,
   type RecordEntry,
 } from './state.ts'
 

@@ -28,9 +28,6 @@ export const leadershipSettings: LeadershipSettings = {
   stopMs: 4000,
 }
 
-/** In the record after a leader has stopped in good order: nobody need wait for the lease to run out. */
-export const nobody = '0'.repeat(32)
-
 /** What this process writes of itself. */
 export type Claimant = Pick<LeaderRecord, 'protocol' | 'runId' | 'coordinator' | 'url'>
 

@@ -1,6 +1,6 @@
 import { LetheError } from '../../protocol/errors.ts'
 import { depart } from './members.ts'
-import { activeMembers, type RunCommand, type RunEvent, type RunState } from './state.ts'
+import { followersOf, type RunCommand, type RunEvent, type RunState } from './state.ts'
 
 /*
  * All followers must hold the same parameters, and two workers that compute the same micro-batches must get the same sums. Whoever does
@@ -62,7 +62,8 @@ export function judge(state: RunState, now: number, commands: RunCommand[]): boo
 /** Two workers have different sums of one range: everyone computes it now, and nothing else. */
 export function openTrial(state: RunState, event: EventOf<'disputed'>, commands: RunCommand[]): void {
   if (state.plan?.epoch !== event.epoch) return
-  const workers = activeMembers(state).map(({ worker }) => worker)
+  // Those too who are about to leave.
+  const workers = followersOf(state).flatMap(({ worker, version }) => (version !== null && version >= state.version - 1 ? [worker] : []))
   state.epoch += 1
   state.plan = null
   state.reduced = null
@@ -76,7 +77,7 @@ export function vote(state: RunState, { worker, epoch, digest }: EventOf<'voted'
   state.trial.votes.push({ worker, digest })
 }
 
-/** @throws LetheError COMPUTE_DIGEST where no majority agrees. */
+/** Where no majority agrees since some left meanwhile, the step is computed again. @throws LetheError COMPUTE_DIGEST where all are there. */
 export function closeTrial(state: RunState, now: number, commands: RunCommand[]): void {
   const { trial } = state
   if (trial === null || trial.missing.size > 0) return
@@ -85,6 +86,8 @@ export function closeTrial(state: RunState, now: number, commands: RunCommand[])
   const truth = majority(counts)
   const range = `micro-batches ${trial.start} to ${trial.end - 1} of step ${trial.step}`
   if (truth === null) {
+    state.trial = null
+    if (trial.votes.some(({ worker }) => !state.members.has(worker))) return
     const names = [...new Set(trial.votes.map(({ worker }) => worker))].join(', ')
     throw disagreement(`${names} compute different gradients of ${range}`)
   }

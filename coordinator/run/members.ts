@@ -1,7 +1,17 @@
 import { LetheError } from '../../protocol/errors.ts'
 import type { Held } from '../../protocol/messages.ts'
 import { reassign } from './parts.ts'
-import { activeMembers, dataDigest, followersOf, type Member, type RunCommand, type RunEvent, type RunState, unitsOf } from './state.ts'
+import {
+  activeMembers,
+  dataDigest,
+  followersOf,
+  type Member,
+  owesPart,
+  type RunCommand,
+  type RunEvent,
+  type RunState,
+  unitsOf,
+} from './state.ts'
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
 
@@ -210,9 +220,9 @@ export function askForState(state: RunState, commands: RunCommand[]): void {
 export function excuse(state: RunState, now: number, commands: RunCommand[]): void {
   for (const member of [...state.members.values()].filter(({ isLeaving }) => isLeaving)) {
     const { worker } = member
-    const owesPart = state.plan?.parts.some((part) => part.worker === worker && !part.isDone && part.end > part.start)
     const ownsSlice = state.plan?.slices?.some((slice) => slice.worker === worker)
-    const isNeeded = owesPart || ownsSlice || state.trial?.missing.has(worker) || member.unit !== null || state.export?.worker === worker
+    const isNeeded =
+      owesPart(state, worker) || ownsSlice || state.trial?.missing.has(worker) || member.unit !== null || state.export?.worker === worker
     const isLastCopy = member.follows && activeMembers(state).length === 0 && state.version > state.durable
     if (isNeeded || isLastCopy) continue
     depart(state, worker, now, commands)

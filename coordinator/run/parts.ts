@@ -1,17 +1,26 @@
 import { plan } from '../planner.ts'
 import { lateAfterMs, measure } from './pace.ts'
-import { activeMembers, type Member, type Part, type Plan, type RunCommand, type RunEvent, type RunState } from './state.ts'
+import {
+  activeMembers,
+  isOwed,
+  type Member,
+  owesPart,
+  type Part,
+  type Plan,
+  type RunCommand,
+  type RunEvent,
+  type RunState,
+} from './state.ts'
 
 /* The parts of the step at hand: who computes what, who is late, and who takes over. */
 
 /** Weight of the newest measurement of a worker's speed. */
 const speedWeight = 0.3
 
-const isOwed = (part: Part) => !part.isDone && part.end > part.start
-
 export function deliver(state: RunState, event: Extract<RunEvent, { type: 'delivered' }>): void {
-  const part = state.plan?.parts.find(({ worker, start, end }) => worker === event.worker && start === event.start && end === event.end)
-  if (!part || state.plan?.epoch !== event.epoch || part.isDone) return
+  if (state.plan?.epoch !== event.epoch) return
+  const part = state.plan.parts.get(event.worker)?.find(({ start, end, isDone }) => start === event.start && end === event.end && !isDone)
+  if (!part) return
   part.isDone = true
   const member = state.members.get(event.worker)
   const size = event.end - event.start
@@ -23,8 +32,7 @@ export function deliver(state: RunState, event: Extract<RunEvent, { type: 'deliv
 
 /** Those who know this plan: whoever became active after it would not know what it is to assist in. */
 function planned(state: RunState, { parts }: Plan): Member[] {
-  const workers = new Set(parts.map(({ worker }) => worker))
-  return activeMembers(state).filter(({ worker }) => workers.has(worker))
+  return activeMembers(state).filter(({ worker }) => parts.has(worker))
 }
 
 /** Gives what a worker that has gone still owed to the others; where it owned a slice of the sum, the step is planned anew. */
@@ -43,8 +51,8 @@ export function reassign(state: RunState, worker: string, now: number, commands:
     state.plan = null
     return
   }
-  const owed = current.parts.filter((part) => part.worker === worker && isOwed(part) && !part.isAssisted)
-  current.parts = current.parts.filter((part) => part.worker !== worker)
+  const owed = current.parts.get(worker)?.filter((part) => isOwed(part) && !part.isAssisted) ?? []
+  current.parts.delete(worker)
   if (owed.length === 0 || isReduced) return
   const helpers = planned(state, current)
   if (helpers.length === 0) {
@@ -58,11 +66,11 @@ export function reassign(state: RunState, worker: string, now: number, commands:
 export function helpStragglers(state: RunState, now: number, commands: RunCommand[]): void {
   const current = state.plan
   if (current === null || current.isAudited || state.reduced !== null) return
-  const owing = new Set(current.parts.filter(isOwed).map(({ worker }) => worker))
-  if (owing.size === 0) return
-  const idle = planned(state, current).filter(({ worker, version }) => !owing.has(worker) && version === state.version)
+  const owed = [...current.parts.values()].flatMap((parts) => parts.filter(isOwed))
+  if (owed.length === 0) return
+  const idle = planned(state, current).filter(({ worker, version }) => version === state.version && !owesPart(state, worker))
   if (idle.length === 0) return
-  for (const part of current.parts.filter((one) => isOwed(one) && !one.isAssisted)) {
+  for (const part of owed.filter(({ isAssisted }) => !isAssisted)) {
     const speed = state.members.get(part.worker)?.speed ?? null
     const lateMs = speed === null ? null : lateAfterMs(state.pace, (part.end - part.start) / speed)
     if (lateMs === null || now - part.since < lateMs) continue
@@ -71,16 +79,10 @@ export function helpStragglers(state: RunState, now: number, commands: RunComman
   }
 }
 
-function assist(
-  state: RunState,
-  { start, end }: Part,
-  helpers: readonly Member[],
-  now: number,
-  commands: RunCommand[],
-): void {
+function assist(state: RunState, { start, end }: Part, helpers: readonly Member[], now: number, commands: RunCommand[]): void {
   const current = state.plan
   if (current === null) return
   const ranges = plan(helpers, end, start).filter((range) => range.end > range.start)
-  current.parts.push(...ranges.map((range) => ({ ...range, isDone: false, isAssisted: false, since: now })))
+  for (const range of ranges) current.parts.get(range.worker)?.push({ ...range, isDone: false, isAssisted: false, since: now })
   commands.push({ type: 'assist', epoch: current.epoch, step: current.step, ranges })
 }

@@ -61,7 +61,8 @@ export interface Part extends Range {
 export interface Plan {
   epoch: number
   step: number
-  parts: Part[]
+  /** By worker; everyone who was sent the plan has an entry, whether or not it was given micro-batches. */
+  parts: Map<string, Part[]>
   slices: Slice[] | null
   isAudited: boolean
 }
@@ -228,12 +229,17 @@ export function activeMembers(state: RunState): Member[] {
   return followersOf(state).filter(({ version, isLeaving }) => !isLeaving && version !== null && version >= state.version - 1)
 }
 
+export const isOwed = (part: Part) => !part.isDone && part.end > part.start
+
+export function owesPart({ plan }: RunState, worker: string): boolean {
+  return plan?.parts.get(worker)?.some(isOwed) ?? false
+}
+
 /** Does the run wait for this worker: for a version, a measurement, a state, a direction, or a part of a step? */
 export function hasWork(state: RunState, worker: string): boolean {
   const member = state.members.get(worker)
   if (!member) return false
   const isBehind = member.follows && (member.version === null || member.version < state.version)
-  const owesPart = state.plan?.parts.some((part) => part.worker === worker && !part.isDone && part.end > part.start) ?? false
   const owesDirection = state.gathering?.missing.has(worker) || state.trial?.missing.has(worker)
-  return isBehind || owesPart || owesDirection === true || member.unit !== null || state.export?.worker === worker
+  return isBehind || owesPart(state, worker) || owesDirection === true || member.unit !== null || state.export?.worker === worker
 }

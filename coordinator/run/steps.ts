@@ -80,7 +80,9 @@ function planStep(state: RunState, now: number, commands: RunCommand[]): string 
   const ranges = plan(members, settings.microBatches)
   const isAudited = settings.auditEvery > 0 && version % settings.auditEvery === 0 && members.length > 1
   const slices = settings.reducer === 'sharded' ? sliceBorders(members[0].summary.parameterCount, members) : null
-  const parts = ranges.map((range) => ({ ...range, isDone: range.start === range.end, isAssisted: false, since: now }))
+  const parts = new Map(
+    ranges.map((range) => [range.worker, [{ ...range, isDone: range.start === range.end, isAssisted: false, since: now }]]),
+  )
   state.plan = { epoch: state.epoch, step: version, parts, slices, isAudited }
   commands.push({ type: 'plan', epoch: state.epoch, step: version, ranges, slices, audits: isAudited ? auditsOf(ranges, members) : null })
   return `step ${version}`

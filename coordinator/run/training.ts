@@ -33,7 +33,6 @@ export class Training {
   readonly #reducer: CentralReducer | ShardedReducer
   readonly #encoding: WireEncoding
   readonly #feedback: ErrorFeedback | null
-  #slices: CommandOf<'plan'>['slices'] = null
   #reduction: Reduction | null = null
   #audit: Audit | null = null
 
@@ -62,7 +61,6 @@ export class Training {
     const counts = { channels: summary.channels.length, microBatches: settings.microBatches }
     const audit = audits && new Audit(epoch, ranges.filter(isNotEmpty), counts)
     this.#audit = audit
-    this.#slices = slices
     const reducing = this.#reducer.begin({ epoch, step, ranges, slices }).then(async (reduction) => {
       if (reduction === null) return
       await audit?.clear()
@@ -94,8 +92,8 @@ export class Training {
     const { losses, norms, updateNorm, coefficients, direction } = this.#reduction as Reduction
     const figures = { losses, norms, updateNorm }
     if (direction === null) {
-      for (const { worker } of this.#slices ?? [])
-        this.#options.peer(worker)?.send({ type: 'combine', epoch, step, coefficients, to: workers, figures })
+      // Owners combine; all others keep the figures, for the next leader.
+      for (const worker of workers) this.#options.peer(worker)?.send({ type: 'combine', epoch, step, coefficients, to: workers, figures })
       return
     }
     const bytes = this.#feedback?.encode(direction) ?? new Uint8Array(direction.buffer, direction.byteOffset, direction.byteLength)

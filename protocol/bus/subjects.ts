@@ -17,6 +17,9 @@ export const joinSubject = (cluster: string, runId: string) => `lethe.${cluster}
 export const upSubject = (cluster: string, runId: string) => `lethe.${cluster}.${runId}.up`
 export const downSubject = (cluster: string, runId: string, address: string) => `lethe.${cluster}.${runId}.down.${address}`
 
+/** Stands for `coordinator` in the record after a leader has stopped in good order: the lease is free. */
+export const nobody = '0'.repeat(32)
+
 const count = z.int().min(0)
 
 /** The value under `leaderKey`: a lease on the run, renewed by writing it again. */

@@ -28,7 +28,7 @@ interface Work {
   passed: Promise<void>
 }
 
-function perform(cluster: Cluster, { kind, durationMs, target }: Fault, record: Injected): Work | null {
+function perform(cluster: Cluster, { kind, durationMs, target, mayTakeLast }: Fault, record: Injected): Work | null {
   const paused = (what: { signal(name: NodeJS.Signals): void }) => {
     what.signal('SIGSTOP')
     record.until = record.at + durationMs
@@ -73,7 +73,7 @@ function perform(cluster: Cluster, { kind, durationMs, target }: Fault, record: 
     }
     default: {
       const worker = pick(cluster, target)
-      if (!worker) return null
+      if (!worker || (kind === 'worker killed' && cluster.members <= 1 && !mayTakeLast)) return null
       const called = worker.names.at(-1) ?? ''
       record.worker = cluster.isMember(called) ? called : null
       const name = `worker ${worker.number} (${called})`

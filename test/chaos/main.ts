@@ -9,7 +9,7 @@ import { runReport } from '../../protocol/report.ts'
 import { lethePath } from '../cli/command.ts'
 import { Processes } from './processes.ts'
 import { type RoundResult, round } from './round.ts'
-import { type Fault, faultOf, workersOf } from './schedule.ts'
+import { auditEveryOf, type Fault, faultOf, workersOf } from './schedule.ts'
 import { isMeasured, summarise, summaryText } from './summary.ts'
 
 /*
@@ -118,7 +118,7 @@ function faultsOf(number: number): () => Fault | null {
     const kind = wanted[index % wanted.length]
     missing[kind] -= 1
     const drawn = faultOf(options.seed, number, index++)
-    return { ...drawn, kind, gapMs: settledMs + drawn.gapMs / 4, durationMs: 0, overlaps: false }
+    return { ...drawn, kind, gapMs: settledMs + drawn.gapMs / 4, durationMs: 0, overlaps: false, mayTakeLast: false }
   }
 }
 
@@ -141,11 +141,12 @@ while (!isOver() && !isInterrupted) {
   const reducer = options.reducer === 'both' ? (['central', 'sharded'] as const)[rounds.length % 2] : options.reducer
   const workers = options.recovery === undefined ? workersOf(options.seed, number) : 3
   const into = join(folder, `round-${number}`)
-  say(`round ${number}: ${reducer}, ${workers} workers; ${leftText()}`)
+  const auditEvery = options.recovery === undefined ? auditEveryOf(options.seed, number) : 0
+  say(`round ${number}: ${reducer}, ${workers} workers${auditEvery ? `, every step in ${auditEvery} audited` : ''}; ${leftText()}`)
   const result = await round({
     processes,
     folder: into,
-    job: [...job, '--reducer', reducer],
+    job: [...job, '--reducer', reducer, '--audit-every', `${auditEvery}`],
     expectedWorkers: workers,
     workers,
     reducer,

@@ -26,6 +26,8 @@ export interface Fault {
   target: number
   /** The next fault does not wait until this one has passed. */
   overlaps: boolean
+  /** It may take the last worker that holds the parameters: what was done since the last checkpoint is done again then. */
+  mayTakeLast: boolean
 }
 
 /** Shares of the kinds; deaths of workers and leaders are what the promises are about. */
@@ -49,6 +51,8 @@ const durationsMs: Partial<Record<FaultKind, readonly [number, number]>> = {
 
 const gapsMs = [300, 5000] as const
 const overlapShare = 0.2
+const lastShare = 0.2
+const auditedShare = 0.3
 
 /** A number in [0, 1) for each name. */
 export function draw(...key: readonly (string | number)[]): number {
@@ -69,8 +73,12 @@ export function faultOf(seed: string, round: number, index: number): Fault {
     durationMs: between(durationsMs[kind] ?? [0, 0], of('duration')),
     target: of('target'),
     overlaps: of('overlaps') < overlapShare,
+    mayTakeLast: of('last') < lastShare,
   }
 }
 
 /** How many workers a round begins with. */
 export const workersOf = (seed: string, round: number) => 2 + Math.floor(2 * draw(seed, round, 'workers'))
+
+/** Every so many steps of a round all gradients are computed twice; 0 for never. */
+export const auditEveryOf = (seed: string, round: number) => (draw(seed, round, 'audit') < auditedShare ? 4 : 0)

@@ -27,7 +27,8 @@ export async function repeat(total: number, atOnce: number, work: () => Promise<
     while (left > 0) {
       // Taken before, so that the lanes do not overshoot together.
       left -= 1
-      left -= (await work()) - 1
+      const sent = await work()
+      left -= sent - 1
     }
   }
   await Promise.all(Array.from({ length: atOnce }, lane))

@@ -45,7 +45,7 @@ t.test('a job is resolved, frozen and read back from its own YAML', async (t) =>
   t.match(job, {
     seed: 0,
     method: { name: 'siss', scalingNorm: 5, timesteps: [0, 999] },
-    training: { clipNorm: 1, optimizer: { name: 'adamw' } },
+    training: { clipNorm: 1, optimizer: { name: 'adamw' }, wire: 'f32' },
   })
   t.throws(() => Object.assign((job as UnlearnJob).training, { steps: 1 }), TypeError)
   t.throws(() => job.data.sources.push({ type: 'mnist' }), TypeError)
@@ -58,6 +58,8 @@ t.test('overrides', async (t) => {
   t.equal(parseJob(unlearn, { overrides: ['evaluate.hits.samples=10'] }).evaluate.hits?.samples, 10, 'mappings on the way are made')
   t.equal(parseJob(unlearn, { overrides: ['seed=1', 'seed=2'] }).seed, 2, 'the last one wins')
   t.equal((parseJob(unlearn) as UnlearnJob).training.steps, 60, 'the text is not touched')
+  t.match(parseJob(unlearn, { overrides: ['training.wire=bf16'] }), { training: { wire: 'bf16' } })
+  t.equal(failure(unlearn, ['training.wire=f16']).code, 'JOB_INVALID')
   for (const text of ['training.steps', '=3', 'a..b=1', 'a=[', 'data.sources.7.copies=1', 'data.sources.x=1']) {
     t.match(failure(unlearn, [text]), { code: 'USAGE', exitCode: 2 }, text)
   }

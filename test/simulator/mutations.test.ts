@@ -5,7 +5,7 @@ import { simulate } from './simulation.ts'
 t.setTimeout(240_000)
 
 /** A breakage that so many schedules do not notice is not noticed. */
-const mostSeeds = 3000
+const mostSeeds = 6000
 
 t.test('each deliberate breakage is noticed', async (t) => {
   for (const [flaw, what] of Object.entries(flaws)) {

@@ -32,7 +32,7 @@ t.test('a failing seed replays from the command line', async (t) => {
 t.test('the schedules reach what is rare', async (t) => {
   const situations: Record<string, RegExp> = {
     'a part is given to others because its worker died': /has left[^\n]*\n[^\n]*assist \{/,
-    'a part is given to others because its worker is late': /\(tick\)[^\n]*\n[^\n]*assist \{|\n[^\n]*C\d +assist \{/,
+    'a part is given to others because its worker is late': /(?<!(has left|assist) [^\n]*)\n[^\n]*C\d +assist \{/,
     'two workers have different sums': /trial \{/,
     'the parameters of one worker are wrong': /has other parameters than the others/,
     'a newcomer loads a state': /loads version/,

@@ -1,11 +1,11 @@
-import type t from 'tap'
+import type { Test } from 'tap'
 import { simulate } from './simulation.ts'
 
 /** Lines of a failing story that are printed. */
 const storyLines = 120
 
 /** Simulates the seeds from..to-1 and asserts that nothing was violated; a seed that fails is simulated again, and tells its story. */
-export function checkSchedules(test: typeof t, from: number, to: number): void {
+export function checkSchedules(test: Test, from: number, to: number): void {
   const sums = { faults: 0, events: 0, leaders: 0, caught: 0, virtualMs: 0 }
   const startedAt = performance.now()
   for (let seed = from; seed < to; seed++) {

@@ -1,12 +1,9 @@
-import { type LeaderRecord, leaderKey, leaderRecord } from '../../protocol/bus/subjects.ts'
+import { type LeaderRecord, leaderKey, leaderRecord, nobody } from '../../protocol/bus/subjects.ts'
 import { decodeMessage } from '../../protocol/frame.ts'
 import { protocolVersion } from '../../protocol/socket.ts'
 
 /** So many failed attempts, some 20 s, a worker stays with the run whose session it holds though another leader would take it. */
 const loyalty = 20
-
-/** Stands in the place of a coordinator that has stopped in good order: the lease is free. */
-const nobody = '0'.repeat(32)
 
 interface Known {
   record: LeaderRecord

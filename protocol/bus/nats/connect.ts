@@ -73,7 +73,7 @@ export async function connectNats(url: string, options: NatsOptions): Promise<{ 
       ? await wsconnect({ ...common, wsFactory: socketFactory(options.tls, timeoutMs) } as unknown as WsConnectionOptions)
       : await connect({ ...common, ...((isTls || options.tls) && { tls: pem(options.tls ?? {}) }) })
   } catch (cause) {
-    throw refusal(cause, first.address)
+    throw refusal(cause, first.address, options.tls)
   }
   try {
     checkServer(connection)
@@ -134,10 +134,8 @@ function parseCredentials(text: string | undefined): { authenticator?: Authentic
   const content = text?.trim()
   if (!content) return {}
   try {
-    if (content.includes('-----BEGIN')) {
-      const seed = /^SU[A-Z2-7]{56}$/m.exec(content)?.[0]
-      return { authenticator: credsAuthenticator(encoder.encode(content)), user: seed && publicKey(seed) }
-    }
+    const seed = /^-+BEGIN NATS USER JWT-+\n\S+\n[\s\S]*^(SU[A-Z2-7]{56})$/m.exec(content)?.[1]
+    if (seed) return { authenticator: credsAuthenticator(encoder.encode(`${content}\n`)), user: publicKey(seed) }
     if (/^SU[A-Z2-7]{56}$/.test(content)) return { authenticator: nkeyAuthenticator(encoder.encode(content)), user: publicKey(content) }
     const match = /^([^:\s]+):(\S+)$/.exec(content)
     if (match) return { authenticator: usernamePasswordAuthenticator(match[1], match[2]), user: match[1] }
@@ -195,13 +193,18 @@ function checkServer(connection: NatsConnection): void {
     })
 }
 
-function refusal(cause: unknown, address: string): LetheError {
+function refusal(cause: unknown, address: string, tls: TlsMaterial | undefined): LetheError {
   const { name = '', message = String(cause) } = cause instanceof Error ? cause : {}
   if (name === 'AuthorizationError' || /authorization violation/i.test(message))
-    return new LetheError('BUS_UNAVAILABLE', {
-      message: `the NATS server at ${address} does not accept the credentials`,
+    return unavailable(`the NATS server at ${address} does not accept the credentials`, {
       hint: 'Give a user of that server with --bus-credentials, or a client certificate.',
       cause,
     })
-  return unavailable(`cannot reach the NATS server at ${address}`, { received: message || name, cause })
+  // A server that misses a certificate ends the connection after TLS 1.3 has counted as made: the client just waits.
+  const hint = /certificate/i.test(message)
+    ? 'Its certificate must be of the CA in --tls-ca, and name the address.'
+    : name === 'TimeoutError' && !tls?.cert
+      ? 'It may want a client certificate: --tls-cert and --tls-key.'
+      : undefined
+  return unavailable(`cannot reach the NATS server at ${address}`, { received: message || name, hint, cause })
 }

@@ -1,15 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { decide } from '../../../coordinator/leadership/decide.ts'
-import {
-  type LeadershipEvent,
-  type LeadershipState,
-  leadershipSettings,
-  leads,
-  nobody,
-  standby,
-} from '../../../coordinator/leadership/state.ts'
+import { type LeadershipEvent, type LeadershipState, leadershipSettings, leads, standby } from '../../../coordinator/leadership/state.ts'
 import type { LeaderRecord } from '../../../protocol/bus/subjects.ts'
+import { nobody } from '../../../protocol/bus/subjects.ts'
 import { type Flaw, SimulatedLeadership, type Weather } from '../../support/simulated-leadership.ts'
 
 const { leaseMs, suspendMs, renewMs, pollMs, stopMs } = leadershipSettings

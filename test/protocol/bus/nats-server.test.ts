@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { createUser } from '@nats-io/nkeys'
+import { nkeys } from '@nats-io/nats-core/internal'
 import t, { type Test } from 'tap'
 import { openBus } from '../../../protocol/bus/open.ts'
 import { LetheError } from '../../../protocol/errors.ts'
@@ -62,7 +62,7 @@ t.test('what cannot carry the bus is refused with the reason', async (t) => {
 
 t.test('credentials', async (t) => {
   const secret = 'correct-horse'
-  const user = createUser()
+  const user = nkeys.createUser()
   const server = await startNats(t, {
     config: ({ port, wsPort, folder }) => `
 listen: "127.0.0.1:${port}"

@@ -1,4 +1,4 @@
 import { register } from 'tsx/esm/api'
 
 register()
-await import('./reduce-sender.ts')
+await import('./reduce-end.ts')
