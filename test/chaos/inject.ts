@@ -18,7 +18,7 @@ export interface Injection {
 /** Carries out one fault. Replacements of killed processes are started at once. */
 export function inject(cluster: Cluster, fault: Fault): Injection {
   const at = Date.now()
-  const record: Injected = { kind: fault.kind, at, until: at, worker: null, hasStandby: cluster.hasStandby }
+  const record: Injected = { kind: fault.kind, at, until: at, worker: null, hasOthers: cluster.members > 1, hasStandby: cluster.hasStandby }
   const work = perform(cluster, fault, record)
   return work ? { ...work, record } : { text: null, record, passed: Promise.resolve() }
 }
@@ -73,7 +73,7 @@ function perform(cluster: Cluster, { kind, durationMs, target, mayTakeLast }: Fa
     }
     default: {
       const worker = pick(cluster, target)
-      if (!worker || (kind === 'worker killed' && cluster.members <= 1 && !mayTakeLast)) return null
+      if (!worker || (!record.hasOthers && !mayTakeLast)) return null
       const called = worker.names.at(-1) ?? ''
       record.worker = cluster.isMember(called) ? called : null
       const name = `worker ${worker.number} (${called})`

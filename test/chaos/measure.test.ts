@@ -25,6 +25,7 @@ const fault = (kind: Injected['kind'], at: number, rest: Partial<Injected> = {})
   at,
   until: at,
   worker: null,
+  hasOthers: true,
   hasStandby: true,
   ...rest,
 })

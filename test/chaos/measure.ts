@@ -13,6 +13,8 @@ export interface Injected {
   until: number
   /** Of a worker: what its leader called it; null where it was no member then. */
   worker: string | null
+  /** More workers than one were members. */
+  hasOthers: boolean
   /** A coordinator stood by that could take over. */
   hasStandby: boolean
 }

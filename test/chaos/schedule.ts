@@ -26,7 +26,7 @@ export interface Fault {
   target: number
   /** The next fault does not wait until this one has passed. */
   overlaps: boolean
-  /** It may take the last worker that holds the parameters: what was done since the last checkpoint is done again then. */
+  /** It may take the last worker: then the run waits for another one, and may have to go back to a checkpoint. */
   mayTakeLast: boolean
 }
 

@@ -25,9 +25,9 @@ export interface Summary {
   problems: string[]
 }
 
-/** A fault whose times are its own: alone, with a worker left that held the parameters, and somebody to take over from a leader. */
-export const isMeasured = ({ kind, isAlone, wentBack, hasStandby, nextStepMs }: Cost) =>
-  isAlone && !wentBack && nextStepMs !== null && (hasStandby || !kind.startsWith('leader'))
+/** A fault whose times are its own: alone, with another worker to go on, and somebody to take over from a leader. */
+export const isMeasured = ({ kind, isAlone, wentBack, hasOthers, hasStandby, nextStepMs }: Cost) =>
+  isAlone && !wentBack && nextStepMs !== null && (hasOthers || !kind.startsWith('worker')) && (hasStandby || !kind.startsWith('leader'))
 
 const isMissed = (cost: Cost) => cost.kind === 'worker killed' && cost.worker !== null && cost.noticedMs === null && isMeasured(cost)
 

@@ -47,7 +47,6 @@ export class ModelRun {
   #reduction: Reduction | null = null
   #awaiting: Reduction | null = null
   #audit: Audit | null = null
-  #slices: CommandOf<'plan'>['slices'] = null
   #asked: { ticket: number; worker: string } | null = null
   #export: { ticket: number; version: number; digest: string; state: ModelState } | null = null
   #saving: (() => void)[] = []
@@ -241,7 +240,6 @@ export class ModelRun {
     const isChecked = audits && cluster.world.flaw !== 'ignoresAudits'
     this.#audit = isChecked ? new Audit(epoch, ranges.filter(({ start, end }) => end > start), counts) : null
     this.#awaiting = null
-    this.#slices = slices
     this.#reducer.begin({ epoch, step, ranges, slices })
     for (const { worker, start, end } of ranges) {
       const audited = audits?.find((range) => range.worker === worker)
@@ -273,8 +271,7 @@ export class ModelRun {
     const figures = { losses, norms, updateNorm }
     world.onMoment('released')
     if (direction === null) {
-      for (const { worker } of this.#slices ?? [])
-        this.roster.get(worker)?.send({ type: 'combine', epoch, step, coefficients, to: workers, figures })
+      for (const worker of workers) this.roster.get(worker)?.send({ type: 'combine', epoch, step, coefficients, to: workers, figures })
       return
     }
     const { isExact } = scenario.settings

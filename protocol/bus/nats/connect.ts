@@ -1,21 +1,12 @@
-import { X509Certificate } from 'node:crypto'
-import {
-  type Authenticator,
-  type ConnectionOptions,
-  credsAuthenticator,
-  type NatsConnection,
-  nkeyAuthenticator,
-  usernamePasswordAuthenticator,
-  type WsConnectionOptions,
-  wsconnect,
-} from '@nats-io/nats-core'
-import { nkeys } from '@nats-io/nats-core/internal'
+import { type ConnectionOptions, type NatsConnection, type WsConnectionOptions, wsconnect } from '@nats-io/nats-core'
 import { connect } from '@nats-io/transport-node'
 import { WebSocket } from 'ws'
 import type { TlsMaterial } from '../../dial.ts'
 import { LetheError } from '../../errors.ts'
 import { busPayloadBytes } from '../bus.ts'
 import { unavailable } from '../payload.ts'
+import { parseServer, type Server } from './address.ts'
+import { inboxPrefixOf, parseCredentials } from './credentials.ts'
 import { awaitGreeting } from './greeting.ts'
 
 export interface NatsOptions {
@@ -35,21 +26,19 @@ const headerBytes = 8 * 1024
 /** A server puts all that waits for a client into one frame of its WebSocket: 64 MiB, unless it is configured otherwise. */
 const serverPendingBytes = 80 * 1024 * 1024
 
-const encoder = new TextEncoder()
-
 /**
  * Connects and checks that the server can carry the bus. Lost connections are made again without end.
  * @throws LetheError BUS_UNAVAILABLE, USAGE where the address or the credentials have no known form.
  */
 export async function connectNats(url: string, options: NatsOptions): Promise<{ connection: NatsConnection; inboxPrefix: string }> {
-  const servers = url.split(',').map((one) => server(one.trim()))
+  const servers = url.split(',').map((one) => parseServer(one.trim()))
   const { isWebSocket, isTls } = servers[0]
   if (servers.some((one) => one.isWebSocket !== isWebSocket || one.isTls !== isTls))
     throw new LetheError('USAGE', { message: 'all addresses of a bus must have the same scheme' })
   const credentials = parseCredentials(options.credentials)
   const timeoutMs = options.connectTimeoutMs ?? 5000
   const first = isWebSocket ? servers[0] : await firstThatGreets(servers, timeoutMs)
-  const inboxPrefix = inboxPrefixOf(credentials.user ?? commonName(options.tls?.cert) ?? 'lethe')
+  const inboxPrefix = inboxPrefixOf(credentials, options.tls?.cert)
   const common: ConnectionOptions = {
     servers: [first, ...servers.filter((one) => one !== first)].map((one) => one.address),
     noRandomize: true,
@@ -91,14 +80,6 @@ function useTransport(kind: 'TCP' | 'WebSocket'): void {
   if (transport !== kind) throw new LetheError('USAGE', { message: 'one process cannot use NATS over TCP and over WebSocket' })
 }
 
-interface Server {
-  address: string
-  host: string
-  port: number
-  isWebSocket: boolean
-  isTls: boolean
-}
-
 async function firstThatGreets(servers: readonly Server[], timeoutMs: number): Promise<Server> {
   for (const [i, one] of servers.entries()) {
     try {
@@ -109,58 +90,6 @@ async function firstThatGreets(servers: readonly Server[], timeoutMs: number): P
     }
   }
   throw unavailable('the bus has no address')
-}
-
-function server(text: string): Server {
-  const match = /^(nats|tls|nats\+ws|nats\+wss):\/\/(.+)$/.exec(text)
-  const parsed = match && URL.canParse(`http://${match[2]}`) ? new URL(`http://${match[2]}`) : null
-  if (!match || !parsed)
-    throw new LetheError('USAGE', { message: 'the address of the bus is not one of NATS', expected: 'nats://host:port' })
-  if (parsed.username || parsed.password)
-    throw new LetheError('USAGE', {
-      message: 'the address of the bus holds a password, which everyone on this machine could read',
-      hint: 'Write it into a file for --bus-credentials, as user:password.',
-    })
-  const isWebSocket = match[1].startsWith('nats+')
-  const isTls = match[1] === 'tls' || match[1] === 'nats+wss'
-  const [scheme, defaultPort] = isWebSocket ? [isTls ? 'wss://' : 'ws://', isTls ? 443 : 80] : ['', 4222]
-  // `http:` hides its own default port.
-  const port = Number(parsed.port) || (/:80$/.test(match[2].replace(/\/.*$/, '')) ? 80 : defaultPort)
-  const address = `${scheme}${parsed.hostname}:${port}${isWebSocket ? parsed.pathname : ''}`
-  return { address, host: parsed.hostname.replace(/^\[|\]$/g, ''), port, isWebSocket, isTls }
-}
-
-function parseCredentials(text: string | undefined): { authenticator?: Authenticator; user?: string } {
-  const content = text?.trim()
-  if (!content) return {}
-  try {
-    const seed = /^-+BEGIN NATS USER JWT-+\n\S+\n[\s\S]*^(SU[A-Z2-7]{56})$/m.exec(content)?.[1]
-    if (seed) return { authenticator: credsAuthenticator(encoder.encode(`${content}\n`)), user: publicKey(seed) }
-    if (/^SU[A-Z2-7]{56}$/.test(content)) return { authenticator: nkeyAuthenticator(encoder.encode(content)), user: publicKey(content) }
-    const match = /^([^:\s]+):(\S+)$/.exec(content)
-    if (match) return { authenticator: usernamePasswordAuthenticator(match[1], match[2]), user: match[1] }
-  } catch {
-    // Told below, without the cause: its text could hold the secret.
-  }
-  throw new LetheError('USAGE', {
-    message: 'the bus credentials have none of the known forms',
-    expected: 'one line user:password, a seed of an nkey (SU…), or a file made by `nsc generate creds`',
-  })
-}
-
-const publicKey = (seed: string) => nkeys.fromSeed(encoder.encode(seed)).getPublicKey()
-
-/** Each user has inboxes of its own, so that permissions can keep others from reading its answers. */
-const inboxPrefixOf = (user: string) => `_INBOX_${user.replace(/[^A-Za-z0-9_-]/g, '_')}`
-
-/** What `verify_and_map` calls the user of a certificate ends in its common name. */
-function commonName(cert: string | Buffer = ''): string | undefined {
-  try {
-    return /^CN=(.+)$/m.exec(new X509Certificate(cert).subject)?.[1]
-  } catch {
-    // What is wrong with the certificate, TLS will say.
-    return undefined
-  }
 }
 
 const pem = ({ ca, cert, key }: TlsMaterial) => ({ ca: ca?.toString(), cert: cert?.toString(), key: key?.toString() })

@@ -11,7 +11,7 @@ import { EmbeddedBus } from '../../../protocol/bus/embedded/client.ts'
 import { SocketLink } from '../../../protocol/bus/embedded/websocket.ts'
 import { maxMessageBytes } from '../../../protocol/frame.ts'
 import { pack, unpack } from '../../../protocol/msgpack.ts'
-import { bytes, refused, text, until } from '../../protocol/bus/conformance.ts'
+import { bytes, refused, text, until } from '../../protocol/bus/conformance/substrate.ts'
 
 /** A broker in memory behind a socket; the path says which role the peer has. */
 async function serve(t: Test) {

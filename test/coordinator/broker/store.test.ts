@@ -4,7 +4,7 @@ import t from 'tap'
 import { Broker } from '../../../coordinator/broker/broker.ts'
 import { LmdbStore } from '../../../coordinator/broker/store.ts'
 import { LetheError } from '../../../protocol/errors.ts'
-import { bytes, text } from '../../protocol/bus/conformance.ts'
+import { bytes, text } from '../../protocol/bus/conformance/substrate.ts'
 
 t.test('answers come in their order, after the disk', async (t) => {
   const store = new LmdbStore(t.testdir())

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { type Log, NatsBus } from '../../../protocol/bus/nats.ts'
 import { startNats } from '../../support/nats.ts'
-import { bytes, refused, text, until } from './conformance.ts'
+import { bytes, refused, text, until } from './conformance/substrate.ts'
 
 const server = await startNats(t)
 const open = async () => {

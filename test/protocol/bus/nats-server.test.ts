@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { openBus } from '../../../protocol/bus/open.ts'
 import { LetheError } from '../../../protocol/errors.ts'
 import { freePorts, startNats } from '../../support/nats.ts'
-import { bytes, refused, text, until } from './conformance.ts'
+import { bytes, refused, text, until } from './conformance/substrate.ts'
 
 const greeting = (info: object) => `INFO ${JSON.stringify({ server_id: 'x', headers: true, ...info })}\r\n`
 
@@ -88,6 +88,50 @@ authorization { users: [{ user: lethe, password: "${secret}" }, { nkey: ${user.g
   t.equal(inUrl.code, 'USAGE')
   t.notMatch(JSON.stringify(inUrl.toWire()), secret)
   for (const url of ['http://a', 'nats:/a', 'nats://', 'a', 'nats://a,ws://b']) t.equal(await refused(openBus(url)), 'USAGE', url)
+})
+
+t.test('a credentials file with a token', async (t) => {
+  const [operator, account, system, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createAccount(), nkeys.createUser()]
+  type Pair = typeof operator
+  const encode = (value: string | Uint8Array) => Buffer.from(value).toString('base64url')
+  const token = (issuer: Pair, subject: Pair, nats: object) => {
+    const iat = Math.floor(Date.now() / 1000)
+    const claims = {
+      jti: 'test',
+      iat,
+      iss: issuer.getPublicKey(),
+      name: 'lethe',
+      sub: subject.getPublicKey(),
+      nats: { ...nats, version: 2 },
+    }
+    const signed = `${encode(JSON.stringify({ typ: 'JWT', alg: 'ed25519-nkey' }))}.${encode(JSON.stringify(claims))}`
+    return `${signed}.${encode(issuer.sign(bytes(signed)))}`
+  }
+  const all = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, conn: -1, leaf: -1, wildcards: true }
+  const storage = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 }
+  const accountToken = token(operator, account, { type: 'account', limits: { ...all, ...storage } })
+  const server = await startNats(t, {
+    config: ({ port, wsPort, folder }) => `
+listen: "127.0.0.1:${port}"
+jetstream { store_dir: "${join(folder, 'store')}" }
+websocket { listen: "127.0.0.1:${wsPort}", no_tls: true }
+operator: ${token(operator, operator, { type: 'operator' })}
+resolver: MEMORY
+system_account: ${system.getPublicKey()}
+resolver_preload {
+  ${account.getPublicKey()}: ${accountToken}
+  ${system.getPublicKey()}: ${token(operator, system, { type: 'account', limits: all })}
+}
+`,
+  })
+  const lines = (kind: string, content: string) => `-----BEGIN ${kind}-----\r\n${content}\r\n------END ${kind}------\r\n`
+  const userToken = token(account, user, { type: 'user', subs: -1, data: -1, payload: -1 })
+  const credentials = `${lines('NATS USER JWT', userToken)}\n${lines('USER NKEY SEED', text(user.getSeed()) as string)}`
+  const bus = await openBus(server.url, { credentials })
+  t.teardown(() => bus.close())
+  const values = await bus.keyValue('creds')
+  await values.put('a', bytes('1'))
+  t.equal(text((await values.get('a'))?.value), '1')
 })
 
 t.test('a server that hangs is noticed, and so is its return', async (t) => {

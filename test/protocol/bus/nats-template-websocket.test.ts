@@ -1,7 +1,7 @@
 import t from 'tap'
 import { NatsBus } from '../../../protocol/bus/nats.ts'
 import { startTemplate } from '../../support/nats-template.ts'
-import { bytes, refused, text, until } from './conformance.ts'
+import { bytes, refused, text, until } from './conformance/substrate.ts'
 
 t.test('the template’s WebSocket listener has the same guards', async (t) => {
   const server = await startTemplate(t, ['coordinator-1', 'worker-1'])

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { NatsBus } from '../../../protocol/bus/nats.ts'
 import { downSubject, joinSubject, leaderBucket, leaderKey, upSubject } from '../../../protocol/bus/subjects.ts'
 import { startTemplate } from '../../support/nats-template.ts'
-import { bytes, refused, text, until } from './conformance.ts'
+import { bytes, refused, text, until } from './conformance/substrate.ts'
 
 const server = await startTemplate(t, ['coordinator-1', 'worker-1', 'worker-2', 'operator-1'])
 const run = 'run'
