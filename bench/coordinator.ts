@@ -12,12 +12,12 @@ import { sha256 } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
 import { jobSchema } from '../protocol/job.ts'
 import type { SessionSummary } from '../protocol/messages.ts'
-import { Crowd, type CrowdOptions } from './crowd.ts'
+import { Crowd, type CrowdOptions, cpuMs } from './crowd.ts'
 
 /*
- * What a step costs the coordinator with many workers: its own code from one commit to the next, with everything that it does for a
- * step, parses of packets and frames, heartbeats, the sum of small gradients, decisions, plans. Workers are in the same process, answer
- * at once, and are taken off; so is idle time. The journal is in memory.
+ * What a step costs the coordinator with many workers: the processor time of its own code from one commit to the next, with everything
+ * that it does for a step: packets and frames are parsed, heartbeats counted, small gradients added, the next step decided and planned.
+ * Workers are in the same process, answer at once, and are taken off. The journal is in memory.
  *
  *   npm run bench:coordinator -- --workers 10,100,1000 --steps 40 --reducer central
  */
@@ -99,10 +99,10 @@ async function measure(workers: number): Promise<Measured> {
   })
   const failed = run.result.then(() => {})
   const enough = new Promise<void>((resolve) => {
-    let last = { at: performance.now(), ownMs: 0, idle: performance.eventLoopUtilization() }
+    let last = { cpuMs: cpuMs(), ownMs: 0 }
     onStep = () => {
-      const now = { at: performance.now(), ownMs: crowd.ownMs, idle: performance.eventLoopUtilization() }
-      times.push(now.at - last.at - (now.ownMs - last.ownMs) - performance.eventLoopUtilization(now.idle, last.idle).idle)
+      const now = { cpuMs: cpuMs(), ownMs: crowd.ownMs }
+      times.push(now.cpuMs - last.cpuMs - (now.ownMs - last.ownMs))
       last = now
       if (times.length === warmUpSteps + steps) resolve()
     }

@@ -66,17 +66,24 @@ interface Worker {
   microBatches: number
 }
 
+/** Processor time of this process in milliseconds: what else runs on the machine does not count. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
 const digestOf = (text: string) => sha256(Buffer.from(text))
 const headerStart = 16
 
 export class Crowd {
   readonly bus: Bus
-  /** Milliseconds that workers, not the coordinator, have taken. */
+  /** Processor time that workers, not the coordinator, have taken. */
   ownMs = 0
   readonly #options: CrowdOptions
   readonly #listeners = new Map<string, (message: BusMessage) => void>()
   readonly #byAddress = new Map<string, Worker>()
   #due: (() => void)[] = []
+  #sent: (() => void)[] = []
   #isAwake = false
   #timer: NodeJS.Timeout | null = null
   #heads = new WeakMap<Uint8Array, { type: string; step: number }>()
@@ -135,6 +142,7 @@ export class Crowd {
   leave(): void {
     if (this.#timer) clearInterval(this.#timer)
     this.#due = []
+    this.#sent = []
   }
 
   #channelOf(worker: () => Worker): Channel<WorkerMessage, CoordinatorMessage> {
@@ -145,7 +153,7 @@ export class Crowd {
         const { welcome, version, microBatches } = worker()
         const mark = packet.body === null ? { step: version, microBatches, bytes: 0 } : null
         const data = encodeMessage({ ...packet, epoch, worker: welcome.worker, memberKey: welcome.memberKey, mark })
-        this.#coordinator(() => this.#listeners.get(subject)?.({ subject, data, respond() {} }))
+        this.#sent.push(() => this.#listeners.get(subject)?.({ subject, data, respond() {} }))
       },
       deliver: (message) => this.#onMessage(worker(), message),
     })
@@ -155,7 +163,7 @@ export class Crowd {
     worker.channel.post(message, performance.now())
   }
 
-  /** What workers do happens in turns of their own. */
+  /** What workers do happens in turns of their own; what they send then reaches the coordinator all at once. */
   #later(work: () => void): void {
     this.#due.push(work)
     if (this.#isAwake) return
@@ -164,17 +172,13 @@ export class Crowd {
       this.#isAwake = false
       const due = this.#due
       this.#due = []
-      const startedAt = performance.now()
+      const before = cpuMs()
       for (const one of due) one()
-      this.ownMs += performance.now() - startedAt
+      this.ownMs += cpuMs() - before
+      const sent = this.#sent
+      this.#sent = []
+      for (const one of sent) one()
     })
-  }
-
-  /** Time in here is the coordinator's. */
-  #coordinator(work: () => void): void {
-    const startedAt = performance.now()
-    work()
-    this.ownMs -= performance.now() - startedAt
   }
 
   #onDown(subject: string, data: Uint8Array): void {
@@ -203,7 +207,7 @@ export class Crowd {
         for (const node of nodes) {
           const payload = new Uint8Array(new Float32Array(summary.parameterCount).fill(0.5).buffer)
           const header = { type: 'partial', runId, epoch, step, ...node, loss: 1, encoding: 'f32', computeMs }
-          for (const frame of transferFrames(header, payload)) this.#coordinator(() => worker.pipe.emit('message', [...frame], true))
+          for (const frame of transferFrames(header, payload)) this.#sent.push(() => worker.pipe.emit('message', [...frame], true))
         }
         return
       }

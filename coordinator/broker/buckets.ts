@@ -13,27 +13,29 @@ interface Watcher {
 interface Watched {
   bucket: Bucket
   watchers: SubjectTree<Watcher>
+  watching: number
 }
+
+const watchable = (bucket = new Bucket()): Watched => ({ bucket, watchers: new SubjectTree(), watching: 0 })
 
 const pageKeys = 500
 
-/** The buckets: changes are on disk before anyone is told. */
+/** The buckets: changes are on disk before anyone is told. Whoever asks for one that nobody wrote to leaves nothing behind. */
 export class Buckets {
   readonly #store: Store
   readonly #buckets = new Map<string, Watched>()
 
   constructor(store: Store) {
     this.#store = store
-    for (const [name, { revision, entries }] of readBuckets(store))
-      this.#buckets.set(name, { bucket: new Bucket(revision, entries), watchers: new SubjectTree() })
+    for (const [name, { revision, entries }] of readBuckets(store)) this.#buckets.set(name, watchable(new Bucket(revision, entries)))
   }
 
   get(name: string, key: string): Entry | null {
-    return this.#bucket(name).bucket.get(key)
+    return this.#buckets.get(name)?.bucket.get(key) ?? null
   }
 
   keys(name: string, after: string): { keys: string[]; isMore: boolean } {
-    return this.#bucket(name).bucket.keys(after, pageKeys)
+    return this.#buckets.get(name)?.bucket.keys(after, pageKeys) ?? { keys: [], isMore: false }
   }
 
   /** @returns the new revision, null where the key is not as expected. */
@@ -47,11 +49,18 @@ export class Buckets {
 
   /** Shows what exists, then every change. */
   watch(session: Session, sid: number, name: string, pattern: string): void {
-    const { bucket, watchers } = this.#bucket(name)
+    const watched = this.#bucket(name)
+    const { bucket, watchers } = watched
     const one = new SubjectTree<true>()
     one.add(pattern, true)
     const existing = Array.from(bucket.entries()).filter(([key]) => one.match(key).length > 0)
-    session.subscribe(sid, watchers.add(pattern, { session, sid }))
+    const remove = watchers.add(pattern, { session, sid })
+    watched.watching += 1
+    session.subscribe(sid, () => {
+      remove()
+      watched.watching -= 1
+      if (watched.watching === 0 && bucket.isUntouched) this.#buckets.delete(name)
+    })
     this.#store.settled((error) => {
       if (!error) for (const [key, { value, revision }] of existing) session.send({ op: 'entry', sid, key, revision, value })
     })

@@ -17,6 +17,11 @@ export class Bucket {
     for (const [key, entry] of entries) this.#entries.set(key, entry)
   }
 
+  /** Nothing was ever written. */
+  get isUntouched(): boolean {
+    return this.#revision === 0
+  }
+
   get(key: string): Entry | null {
     return this.#entries.get(key) ?? null
   }

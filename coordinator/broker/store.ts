@@ -1,8 +1,8 @@
-import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
-import { LetheError } from '../../protocol/errors.ts'
+import type { LetheError } from '../../protocol/errors.ts'
 import { diskError } from '../storage/files.ts'
+import { checkLmdbFile } from '../storage/lmdb-file.ts'
 
 export type Key = (string | number)[]
 
@@ -55,21 +55,6 @@ export class MemoryStore implements Store {
   async close(): Promise<void> {}
 }
 
-const magic = Buffer.from([0xde, 0xc0, 0xef, 0xbe])
-
-/** LMDB reads whatever file it is given, and takes the process down where it is none of its own. */
-function checkFile(path: string): void {
-  if (!existsSync(path)) return
-  const file = openSync(path, 'r')
-  try {
-    const head = Buffer.alloc(64)
-    if (readSync(file, head) > 0 && !head.includes(magic))
-      throw new LetheError('STORAGE_WRITE', { message: `${path} is not the store of a bus`, hint: 'Move it away and try again.' })
-  } finally {
-    closeSync(file)
-  }
-}
-
 /** LMDB gives a key of one part back as that part. */
 const keyOf = (key: Key | string): Key => (Array.isArray(key) ? key : [key])
 
@@ -87,7 +72,7 @@ export class LmdbStore implements Store {
   constructor(folder: string) {
     this.#path = join(folder, 'bus.mdb')
     try {
-      checkFile(this.#path)
+      checkLmdbFile(this.#path, 'the store of a bus', 'Move it away and try again.')
       this.#root = open({ path: this.#path, encoding: 'binary', maxDbs: tables.length })
       this.#tables = new Map(tables.map((table) => [table, this.#root.openDB<Uint8Array, Key>({ name: table, encoding: 'binary' })]))
     } catch (cause) {

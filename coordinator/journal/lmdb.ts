@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { LetheError } from '../../protocol/errors.ts'
 import { diskError } from '../storage/files.ts'
+import { checkLmdbFile } from '../storage/lmdb-file.ts'
 import { type Journal, type JournalEvent, journalEvent } from './journal.ts'
 
 /** Events under growing numbers in one LMDB file; each is synced to the disk before `append` resolves. */
@@ -12,6 +14,7 @@ export class LmdbJournal implements Journal {
   constructor(path: string) {
     this.#path = path
     try {
+      checkLmdbFile(join(path, 'data.mdb'), 'a journal', 'Start the run again with --fresh.')
       this.#db = open({ path, encoding: 'msgpack' })
       const [last] = this.#db.getKeys({ reverse: true, limit: 1 })
       this.#next = last === undefined ? 0 : last + 1

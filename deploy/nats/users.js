@@ -1,7 +1,7 @@
 /*
  * Makes users of the NATS server, each with a key of its own and the rights of its role:
  *
- *   node deploy/nats/users.js FOLDER [--cluster NAME] coordinator-1 worker-1 worker-2 operator-1 …
+ *   node deploy/nats/users.js FOLDER [--cluster NAME] [coordinator-1 worker-1 worker-2 operator-1 …]
  *
  * The first word of a name is its role. For each new name, FOLDER gets NAME.seed, the secret that --bus-credentials reads; users.conf is
  * written anew with the public keys of all names that have a seed there. Nothing secret stands in users.conf.
@@ -102,8 +102,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const [folder, ...rest] = process.argv.slice(2)
   const at = rest.indexOf('--cluster')
   const [, cluster] = at < 0 ? [] : rest.splice(at, 2)
-  if (folder === undefined || rest.length === 0) {
-    console.error('usage: node deploy/nats/users.js FOLDER [--cluster NAME] coordinator-1 worker-1 operator-1 …')
+  if (folder === undefined) {
+    console.error('usage: node deploy/nats/users.js FOLDER [--cluster NAME] [coordinator-1 worker-1 operator-1 …]')
     process.exitCode = 2
   } else {
     try {

@@ -9,7 +9,7 @@ import { runReport } from '../../protocol/report.ts'
 import { lethePath } from '../cli/command.ts'
 import { Processes } from './processes.ts'
 import { type RoundResult, round } from './round.ts'
-import { auditEveryOf, type Fault, faultOf, workersOf } from './schedule.ts'
+import { auditEveryOf, type Fault, type FaultKind, faultOf, loneFaultOf, workersOf } from './schedule.ts'
 import { isMeasured, summarise, summaryText } from './summary.ts'
 
 /*
@@ -88,37 +88,35 @@ async function reference(): Promise<string> {
   return checkpoint.sha256
 }
 
-/** So many kills of each kind have been measured. */
-const measured = (kind: Fault['kind']) =>
-  rounds.flatMap(({ costs }) => costs).filter((cost) => cost.kind === kind && isMeasured(cost)).length
+/** Of --recovery: deaths that close sockets, deaths that only heartbeats tell, and those of leaders. */
+const recoveryKinds = ['worker killed', 'worker paused', 'leader killed'] as const
+const recoveryPauseMs = 4000
+
+const measured = (kind: FaultKind) => rounds.flatMap(({ costs }) => costs).filter((cost) => cost.kind === kind && isMeasured(cost)).length
 
 const isOver = () =>
   options.recovery === undefined
     ? performance.now() - startedAt > options.minutes * 60_000
-    : Math.min(measured('worker killed'), measured('leader killed')) >= options.recovery
+    : Math.min(...recoveryKinds.map(measured)) >= options.recovery
 
 function leftText(): string {
   if (options.recovery !== undefined)
-    return `${measured('worker killed')} and ${measured('leader killed')} of ${options.recovery} kills of workers and leaders measured`
+    return `measured so far: ${recoveryKinds.map((kind) => `${kind} ${measured(kind)}`).join(', ')}, of ${options.recovery} each`
   return `${duration(Math.max(0, options.minutes * 60 - (performance.now() - startedAt) / 1000))} left`
 }
 
 /** Faults of a round, one after another. */
 function faultsOf(number: number): () => Fault | null {
+  const { seed, recovery } = options
   let index = 0
-  if (options.recovery === undefined) return () => (isOver() ? null : faultOf(options.seed, number, index++))
-  const missing = {
-    'worker killed': options.recovery - measured('worker killed'),
-    'leader killed': options.recovery - measured('leader killed'),
-  }
-  const settledMs = 3200
+  if (recovery === undefined) return () => (isOver() ? null : faultOf(seed, number, index++))
+  const missing = new Map(recoveryKinds.map((kind) => [kind, recovery - measured(kind)]))
   return () => {
-    const wanted = (['worker killed', 'leader killed'] as const).filter((kind) => missing[kind] > 0)
+    const wanted = recoveryKinds.filter((kind) => (missing.get(kind) ?? 0) > 0)
     if (wanted.length === 0) return null
     const kind = wanted[index % wanted.length]
-    missing[kind] -= 1
-    const drawn = faultOf(options.seed, number, index++)
-    return { ...drawn, kind, gapMs: settledMs + drawn.gapMs / 4, durationMs: 0, overlaps: false, mayTakeLast: false }
+    missing.set(kind, (missing.get(kind) ?? 0) - 1)
+    return loneFaultOf(seed, number, index++, kind, kind === 'worker paused' ? recoveryPauseMs : 0)
   }
 }
 

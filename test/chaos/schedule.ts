@@ -50,6 +50,8 @@ const durationsMs: Partial<Record<FaultKind, readonly [number, number]>> = {
 }
 
 const gapsMs = [300, 5000] as const
+/** Longer than what a fault leaves behind. */
+const settleMs = 3000
 const overlapShare = 0.2
 const lastShare = 0.2
 const auditedShare = 0.3
@@ -75,6 +77,12 @@ export function faultOf(seed: string, round: number, index: number): Fault {
     overlaps: of('overlaps') < overlapShare,
     mayTakeLast: of('last') < lastShare,
   }
+}
+
+/** The same, of this kind, and so that it is alone. */
+export function loneFaultOf(seed: string, round: number, index: number, kind: FaultKind, durationMs: number): Fault {
+  const drawn = faultOf(seed, round, index)
+  return { ...drawn, kind, durationMs, gapMs: settleMs + drawn.gapMs / 4, overlaps: false, mayTakeLast: false }
 }
 
 /** How many workers a round begins with. */

@@ -25,11 +25,15 @@ export interface Summary {
   problems: string[]
 }
 
+const workerNoticedMs = 2000
+
 /** A fault whose times are its own: alone, with another worker to go on, and somebody to take over from a leader. */
 export const isMeasured = ({ kind, isAlone, wentBack, hasOthers, hasStandby, nextStepMs }: Cost) =>
   isAlone && !wentBack && nextStepMs !== null && (hasOthers || !kind.startsWith('worker')) && (hasStandby || !kind.startsWith('leader'))
 
-const isMissed = (cost: Cost) => cost.kind === 'worker killed' && cost.worker !== null && cost.noticedMs === null && isMeasured(cost)
+const mustBeNoticed = ({ kind, at, until, worker }: Cost) =>
+  worker !== null && (kind === 'worker killed' || (kind === 'worker paused' && until - at > workerNoticedMs))
+const isMissed = (cost: Cost) => mustBeNoticed(cost) && cost.noticedMs === null && isMeasured(cost)
 
 export function summarise(rounds: readonly RoundResult[]): Summary {
   const stepMs = spread(rounds.flatMap((round) => round.stepsMs))
@@ -55,7 +59,7 @@ export function summarise(rounds: readonly RoundResult[]): Summary {
     kinds,
     problems: [
       ...problems,
-      ...all.filter(isMissed).map(() => 'a killed worker was never noticed'),
+      ...all.filter(isMissed).map(({ kind, worker }) => `${kind}: ${worker} was not noticed`),
       ...limitsOf(kinds).filter(isBroken).map(limitText),
     ],
   }
@@ -71,8 +75,8 @@ function limitsOf(kinds: readonly KindFigures[]): Limit[] {
   const of = (kind: FaultKind) => kinds.find((one) => one.kind === kind) ?? null
   const [killed, paused, leader] = [of('worker killed'), of('worker paused'), of('leader killed')]
   return [
-    { what: 'a killed worker is noticed', found: killed?.noticedMs ?? null, limitMs: 2000 },
-    { what: 'a paused worker is noticed', found: paused?.noticedMs ?? null, limitMs: 2000 },
+    { what: 'a killed worker is noticed', found: killed?.noticedMs ?? null, limitMs: workerNoticedMs },
+    { what: 'a paused worker is noticed', found: paused?.noticedMs ?? null, limitMs: workerNoticedMs },
     { what: 'the next step without a killed worker takes longer by', found: killed?.beyondStepMs ?? null, limitMs: 5000 },
     { what: 'the next step under another leader', found: leader?.nextStepMs ?? null, limitMs: 10_000 },
   ]

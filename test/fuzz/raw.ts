@@ -95,19 +95,45 @@ export function brokenFrame(chance: Chance): Buffer {
   ])()
 }
 
+/** Finds the close frame in what a server sends, however it comes in pieces. */
+class CloseWatch {
+  #rest = Buffer.alloc(0)
+  /** Of the payload at hand. */
+  #skip = 0
+
+  /** @returns true once the server has said that it closes. */
+  read(part: Buffer): boolean {
+    const skipped = Math.min(this.#skip, part.byteLength)
+    this.#skip -= skipped
+    let bytes = Buffer.concat([this.#rest, part.subarray(skipped)])
+    while (bytes.byteLength >= 10 || (bytes.byteLength >= 2 && bytes[1] < 126)) {
+      if ((bytes[0] & 0x0f) === 8) return true
+      const [length, headBytes] =
+        bytes[1] < 126 ? [bytes[1], 2] : bytes[1] === 126 ? [bytes.readUInt16BE(2), 4] : [Number(bytes.readBigUInt64BE(2)), 10]
+      const end = headBytes + length
+      this.#skip = Math.max(0, end - bytes.byteLength)
+      bytes = bytes.subarray(end)
+    }
+    this.#rest = bytes
+    return false
+  }
+}
+
 /** A WebSocket without a client's manners. */
 export class RawSocket {
   readonly #socket: Socket
-  /** When it has ended. */
-  readonly closed: Promise<void>
-  receivedBytes = 0
+  /** When it has ended, or the server has said that it will. */
+  readonly #ended: Promise<void>
 
   private constructor(socket: Socket) {
     this.#socket = socket
-    socket.on('data', (part: Buffer) => {
-      this.receivedBytes += part.byteLength
+    const watch = new CloseWatch()
+    this.#ended = new Promise((resolve) => {
+      socket.once('close', () => resolve())
+      socket.on('data', (part: Buffer) => {
+        if (watch.read(part)) resolve()
+      })
     })
-    this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
   }
 
   /** @throws Error where it is not let in. */
@@ -138,7 +164,7 @@ export class RawSocket {
     const late = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), patienceMs)
     })
-    const ended = await Promise.race([this.closed.then(() => true), late])
+    const ended = await Promise.race([this.#ended.then(() => true), late])
     clearTimeout(timer)
     return ended
   }

@@ -48,7 +48,7 @@ const wilds: ((chance: Chance) => unknown)[] = [
   (chance) => 'x'.repeat(chance.pick([201, 401, 4001, 70_000])),
   (chance) => new Uint8Array(chance.pick([0, 1, 64, 70_000])),
   (chance) => Array(chance.pick([0, 1, 17, 4097])).fill(chance.below(3)),
-  (chance) => nested(chance.pick([1, 31, 33, 1000]), chance.happens(0.5)),
+  (chance) => nested(chance.pick([1, 31, 33, 200]), chance.happens(0.5)),
   () => null,
   () => undefined,
   (chance) => chance.happens(0.5),
@@ -73,7 +73,13 @@ export function mutated(chance: Chance, value: unknown): unknown {
   if (kind < 6 && key in at) at[key] = isTree(at[key]) && chance.happens(0.8) ? mutated(chance, at[key]) : chance.pick(wilds)(chance)
   else if (kind < 8 && isTree(at[key])) at[key] = mutated(chance, at[key])
   else if (kind === 8) delete at[key]
-  else if (kind === 9) at[chance.pick(wildTexts)] = chance.pick(wilds)(chance)
+  else if (kind === 9)
+    Object.defineProperty(at, chance.pick(wildTexts), {
+      value: chance.pick(wilds)(chance),
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    })
   else if (kind === 10) at[key] = at[chance.pick(keys.length > 0 ? keys : ['key'])]
   else return chance.pick(wilds)(chance)
   return copy
@@ -116,10 +122,11 @@ export function write(value: unknown, chance?: Chance): Buffer {
     return Buffer.concat([head(0xa0, 32, 0xdb, bytes.byteLength), bytes])
   }
   if (value instanceof Uint8Array) return Buffer.concat([head(0, 0, 0xc6, value.byteLength), value])
-  if (Array.isArray(value)) return Buffer.concat([head(0x90, 16, 0xdd, value.length), ...value.map((one) => write(one, chance))])
+  if (Array.isArray(value)) return Buffer.concat([head(0x90, 16, 0xdd, value.length), ...Array.from(value, (one) => write(one, chance))])
   const entries = Object.entries(value as object)
-  if (chance?.happens(0.05) && entries.length > 0) entries.push(chance.pick(entries))
-  return Buffer.concat([head(0x80, 16, 0xdf, entries.length), ...entries.flatMap(([key, one]) => [write(key), write(one, chance)])])
+  const written = entries.flatMap(([key, one]) => [write(key), write(one, chance)])
+  if (chance?.happens(0.05) && entries.length > 0) written.push(...chance.pick(entries).map((one) => write(one)))
+  return Buffer.concat([head(0x80, 16, 0xdf, written.length / 2), ...written])
 }
 
 /** Bits flipped, ends cut or lengthened, parts overwritten or doubled. */

@@ -16,5 +16,7 @@ export function installNats() {
   const apt = (...args) => (isRoot ? succeeds('apt-get', args) : succeeds('sudo', ['-n', 'apt-get', ...args]))
   const install = () => apt('install', '-y', '--no-install-recommends', 'nats-server')
   const isInstalled = install() || (apt('update') && install())
-  console.log(isInstalled ? 'nats-server was missing and is installed now' : 'nats-server is missing and cannot be installed: its tests will fail')
+  console.log(
+    isInstalled ? 'nats-server was missing and is installed now' : 'nats-server is missing and cannot be installed: its tests will fail',
+  )
 }

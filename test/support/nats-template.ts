@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BusOptions } from '../../protocol/bus/open.ts'
 import { type NatsServer, startNats } from './nats.ts'
@@ -34,6 +34,11 @@ export interface TemplateServer extends NatsServer {
   /** tls://127.0.0.1:port and nats+wss://127.0.0.1:port */
   tlsUrl: string
   wssUrl: string
+  /** Makes keys, and users.conf anew, where nobody reads it yet. */
+  makeUsers(...names: string[]): void
+  removeUser(name: string): void
+  /** Gives users.conf to the server, and tells it to read it. */
+  installUsers(): void
   /** What a user of the template needs to connect. */
   options(name: string): BusOptions
 }
@@ -45,22 +50,31 @@ export async function startTemplate(
 ): Promise<TemplateServer> {
   const folder = t.testdir()
   const tls = makeCertificates(folder)
-  execFileSync(process.execPath, [users, folder, ...names])
+  const makeUsers = (...more: string[]) => void execFileSync(process.execPath, [users, folder, ...more])
+  makeUsers(...names)
   const server = await startNats(t, {
     config: ({ port, wsPort, folder: own }) => {
       cpSync(join(folder, 'users.conf'), join(own, 'users.conf'))
-      const replaced = template
+      return template
         .replaceAll('/etc/lethe/nats', folder)
         .replace('/var/lib/lethe-nats', join(own, 'store'))
         .replace('0.0.0.0:4222', `127.0.0.1:${port}`)
         .replace('0.0.0.0:8443', `127.0.0.1:${wsPort}`)
         .replace('http: "127.0.0.1:8222"', '')
-      return replaced
     },
   })
   return Object.assign(server, {
     tlsUrl: `tls://127.0.0.1:${server.port}`,
     wssUrl: `nats+wss://127.0.0.1:${server.wsPort}`,
+    makeUsers,
+    removeUser: (name: string) => {
+      rmSync(join(folder, `${name}.seed`))
+      makeUsers()
+    },
+    installUsers: () => {
+      cpSync(join(folder, 'users.conf'), join(server.folder, 'users.conf'))
+      process.kill(server.pid, 'SIGHUP')
+    },
     options: (name: string) => ({ tls, credentials: readFileSync(join(folder, `${name}.seed`), 'utf8') }),
   })
 }

@@ -62,3 +62,8 @@ t.test('the fold is the state of the run', async (t) => {
   t.strictSame([...evaluated.before], [1])
   t.strictSame(history.spentMs, { train: 3 })
 })
+
+t.test('a file that is no journal is one clear error, not the end of the process', async (t) => {
+  const path = t.testdir({ 'data.mdb': 'x'.repeat(20_000) })
+  t.throws(() => new LmdbJournal(path), { code: 'STORAGE_WRITE', message: /is not a journal/, hint: /--fresh/ })
+})

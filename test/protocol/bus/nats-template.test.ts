@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { NatsBus } from '../../../protocol/bus/nats.ts'
 import { downSubject, joinSubject, leaderBucket, leaderKey, upSubject } from '../../../protocol/bus/subjects.ts'
-import { startTemplate } from '../../support/nats-template.ts'
+import { startNats } from '../../support/nats.ts'
+import { makeCertificates, startTemplate } from '../../support/nats-template.ts'
 import { bytes, refused, text, until } from './conformance/substrate.ts'
 
 const server = await startTemplate(t, ['coordinator-1', 'worker-1', 'worker-2', 'operator-1'])
@@ -117,6 +118,39 @@ t.test('a worker is refused everything else', async (t) => {
   t.equal(await (await coordinator.queue('tasks', { leaseMs: 5000, maxDeliveries: 2 })).size(), 0)
 })
 
+t.test('a user that is added gets in after a reload, one that is removed is put out', async (t) => {
+  server.makeUsers('worker-3')
+  t.equal(await refused(NatsBus.open(server.tlsUrl, server.options('worker-3'))), 'BUS_UNAVAILABLE')
+  server.installUsers()
+  const enter = async () => (await NatsBus.open(server.tlsUrl, server.options('worker-3'))).close()
+  t.ok(await until(async () => (await refused(enter())) === 'nothing'))
+  const worker = await open(t, 'worker-2')
+  server.removeUser('worker-2')
+  server.installUsers()
+  t.ok(await until(() => !worker.isConnected))
+})
+
+t.test('a server that maps certificates to users needs no other credentials', async (t) => {
+  const folder = t.testdir()
+  const tls = makeCertificates(folder)
+  const mapping = await startNats(t, {
+    config: ({ port, wsPort, folder: own }) => `
+listen: "127.0.0.1:${port}"
+jetstream { store_dir: "${join(own, 'store')}" }
+websocket { listen: "127.0.0.1:${wsPort}", no_tls: true }
+tls { cert_file: "${folder}/server.pem", key_file: "${folder}/server.key", ca_file: "${folder}/ca.pem", verify_and_map: true }
+authorization { users: [
+  { user: "CN=client,O=Lethe", permissions { publish: "$JS.API.INFO", subscribe: "_INBOX_client.>" } }
+  { user: "CN=other,O=Lethe" }
+] }
+`,
+  })
+  // An answer reaches it only in the inboxes that are named for its certificate.
+  const bus = await NatsBus.open(`tls://127.0.0.1:${mapping.port}`, { tls })
+  t.equal(await refused(bus.subscribe('other', () => {})), 'BUS_UNAVAILABLE')
+  await bus.close()
+})
+
 t.test('users.js keeps the keys that are there, and their files private', async (t) => {
   const folder = t.testdir()
   const users = new URL('../../../deploy/nats/users.js', import.meta.url).pathname
@@ -130,5 +164,7 @@ t.test('users.js keeps the keys that are there, and their files private', async 
   const config = readFileSync(join(folder, 'users.conf'), 'utf8')
   t.notMatch(config, seed.trim())
   t.match(config, /KV_lethe-blue/)
-  for (const bad of [['boss-1'], ['worker-../x'], ['worker-1', '--cluster', 'a b'], []]) t.throws(() => make(...bad), bad.join(' '))
+  rmSync(join(folder, 'worker-b.seed'))
+  t.match(make(), /^2 users in /, 'a user whose seed is gone is shut out')
+  for (const bad of [['boss-1'], ['worker-../x'], ['worker-1', '--cluster', 'a b'], ['-1']]) t.throws(() => make(...bad), bad.join(' '))
 })
