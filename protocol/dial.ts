@@ -42,7 +42,7 @@ export function dial({ url, path, token, maxBytes, headers, tls, timeoutMs = 500
   return new Promise((resolve, reject) => {
     socket.once('open', () => resolve(socket))
     // Stays: without any listener a later error of the socket would end the process.
-    socket.on('error', (cause) => reject(new LetheError('CONNECTION_REFUSED', { message: `cannot reach ${url}: ${cause.message}`, cause })))
+    socket.on('error', (cause) => reject(unreachable(url, cause)))
     socket.once('unexpected-response', (_request, response) => {
       let text = ''
       response.setEncoding('utf8')
@@ -56,6 +56,15 @@ export function dial({ url, path, token, maxBytes, headers, tls, timeoutMs = 500
       })
     })
   })
+}
+
+/** What openssl and Node call a certificate that does not hold, here or there: the text is for those who know openssl. */
+const certificateFault = /^(ERR_TLS_CERT|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/
+
+function unreachable(url: string, cause: NodeJS.ErrnoException): LetheError {
+  if (cause.code && certificateFault.test(cause.code))
+    return new LetheError('CONNECTION_CERTIFICATE', { message: `no TLS connection to ${url}`, received: cause.code, cause })
+  return new LetheError('CONNECTION_REFUSED', { message: `cannot reach ${url}: ${cause.message}`, cause })
 }
 
 function refusalOf(text: string, url: string, status: number): LetheError {

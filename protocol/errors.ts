@@ -118,6 +118,12 @@ export const errorTable = {
     hint: 'Use TLS (wss://, tls://), or pass --insecure where the network is trusted.',
   },
 
+  CONNECTION_CERTIFICATE: {
+    exitCode: 49,
+    title: 'The two sides do not accept each other by their certificates',
+    hint: 'Each needs --tls-ca with the authority of the other, and a certificate of its own where the other asks for one.',
+  },
+
   COMPUTE_NOT_FINITE: {
     exitCode: 50,
     title: 'The loss or the gradient is no longer finite',

@@ -67,7 +67,7 @@ export class Buckets {
   }
 
   #bucket(name: string): Watched {
-    const watched = this.#buckets.get(name) ?? { bucket: new Bucket(), watchers: new SubjectTree() }
+    const watched = this.#buckets.get(name) ?? watchable()
     this.#buckets.set(name, watched)
     return watched
   }

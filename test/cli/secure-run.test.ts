@@ -70,8 +70,8 @@ t.test('only who has certificate, token and key gets in, and the bits are the sa
       47,
       /CONNECTION_IDENTITY: the join token is bound to another worker/,
     ],
-    'no certificate': [join('--token-file', 'bound', ...key, ...tls(authority)), 40, /CONNECTION_REFUSED/],
-    'another authority': [join('--token-file', 'bound', ...key, ...tls(stranger, machine)), 40, /CONNECTION_REFUSED/],
+    'no certificate': [join('--token-file', 'bound', ...key, ...tls(authority)), 49, /CONNECTION_CERTIFICATE/],
+    'another authority': [join('--token-file', 'bound', ...key, ...tls(stranger, machine)), 49, /CONNECTION_CERTIFICATE/],
     'no TLS': [lethe(['worker', '--bus', bus.replace('wss', 'ws'), '--token-file', 'bound', ...key], { cwd }), 40, /CONNECTION_REFUSED/],
   }
   for (const [name, [run, status, said]] of Object.entries(refused)) {

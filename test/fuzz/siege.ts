@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join as joinPath } from 'node:path'
 import { openBus } from '../../protocol/bus/open.ts'
-import { impostor, leaderOf } from '../support/impostor.ts'
+import { join, leaderOf } from '../support/impostor.ts'
 import type { NatsServer } from '../support/nats.ts'
 import type { Known } from './examples.ts'
 import { attackBulk, attackBus, attackJoin, attackMesh, attackUp } from './members.ts'
@@ -41,6 +41,18 @@ const silentStrangers = 100
 const silentPatienceMs = 20_000
 /** What is closing needs a moment. */
 const settleMs = 3500
+
+/** One port after the other: so it is seen which one costs what. */
+async function inTurn(say: (text: string) => void, attacks: readonly (() => Promise<Tally>)[]): Promise<Tally[]> {
+  const tallies: Tally[] = []
+  for (const attack of attacks) {
+    const began = performance.now()
+    const one = await attack()
+    tallies.push(one)
+    say(`${describe(one)}, ${((performance.now() - began) / 1000).toFixed(1)} s`)
+  }
+  return tallies
+}
 
 type Attack = (share: number, round: number) => Promise<Tally[]>
 
@@ -86,18 +98,13 @@ export async function siegeEmbedded({ folder, seed, messages, connections, secon
       const many = Math.ceil(share * messages)
       const few = Math.ceil(share * connections)
       const seedOf = (port: number) => seed * 100 + round * 10 + port
-      const tallies: Tally[] = []
-      for (const one of [
+      return inTurn(say, [
         () => attackAsStranger('/bus and /bulk', target.port, many, seedOf(0), secrets),
         () => attackBus(target.port, known, many, seedOf(1)),
         () => attackUp(bus, known, many, seedOf(2)),
         () => attackJoin(bus, record, known, many, seedOf(3)),
         () => attackBulk(bus, target.port, record, known, few, seedOf(4)),
-      ]) {
-        tallies.push(await one())
-        say(describe(tallies[tallies.length - 1]))
-      }
-      return tallies
+      ])
     }
     return await siege(target, sha256, attack, [target.port], say)
   } finally {
@@ -117,46 +124,27 @@ export async function siegeCluster(nats: NatsServer, { folder, seed, messages, c
   try {
     const record = await leaderOf(bus, cluster)
     const known: Known = { cluster, runId: record.runId, epoch: record.epoch, workers: workersOf(2) }
-    const { welcome, meshPort } = await spyOut(bus, target)
-    const secrets = [record.runId, token, 'toy', welcome.meshKey, ...known.workers]
+    // What any worker learns.
+    const { meshKey } = await join(bus, record, token, cluster)
+    const [meshPort] = target.meshPorts
+    const secrets = [record.runId, token, 'toy', meshKey, ...known.workers]
     const attack: Attack = async (share, round) => {
       const many = Math.ceil(share * messages)
       const few = Math.ceil(share * connections)
       const seedOf = (port: number) => seed * 100 + round * 10 + port
-      const tallies: Tally[] = []
-      for (const one of [
+      return inTurn(say, [
         () => attackUp(bus, known, many, seedOf(0)),
         () => attackJoin(bus, record, known, many, seedOf(1)),
         () => attackAsStranger('/bulk', target.port, many, seedOf(2), secrets),
         () => attackAsStranger('/peer', meshPort, many, seedOf(3), secrets),
         () => attackBulk(bus, target.port, record, known, few, seedOf(4)),
-        () => attackMesh(meshPort, welcome.meshKey, known, few, seedOf(5)),
-      ]) {
-        tallies.push(await one())
-        say(describe(tallies[tallies.length - 1]))
-      }
-      return tallies
+        () => attackMesh(meshPort, meshKey, known, few, seedOf(5)),
+      ])
     }
     return await siege(target, sha256, attack, [target.port, meshPort], say)
   } finally {
     target.close()
     await bus.close()
-  }
-}
-
-/** What any worker learns: the key of the mesh, and where a worker listens. */
-async function spyOut(bus: Parameters<typeof impostor>[0], target: Target) {
-  const { welcome, told, bulk, post } = await impostor(bus, target.url, token, cluster)
-  for (let beat = 0; ; beat++) {
-    post()
-    const peers = told.findLast((message) => message.type === 'peers')
-    const url = peers?.peers.find((peer) => peer.url !== null)?.url
-    if (url || beat > 100) {
-      bulk.terminate()
-      if (!url) throw new Error('no worker says where it listens')
-      return { welcome, meshPort: Number(new URL(url).port) }
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }
 

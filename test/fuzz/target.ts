@@ -6,6 +6,7 @@ import { type CoordinatorEvent, type CoordinatorOptions, startCoordinator } from
 import { createIdentity } from '../../protocol/identity.ts'
 import type { Job } from '../../protocol/job.ts'
 import { runWorker } from '../../worker/main.ts'
+import { freePorts } from '../support/nats.ts'
 import { toyJob } from '../support/toy-run.ts'
 import { toyOpener } from '../support/toy-session.ts'
 import type { Vitals } from './vitals.ts'
@@ -87,6 +88,8 @@ export interface Target {
   /** Of the coordinator's sockets. */
   url: string
   port: number
+  /** Of the workers' sockets for each other, where they have any. */
+  meshPorts: readonly number[]
   /** Lets the run come to its end. @returns the hash of its checkpoint. */
   finish(): Promise<string>
   close(): void
@@ -115,7 +118,9 @@ export async function startTarget({ folder, job, bus, reducer, workers, seconds 
     const { url } = await coordinator.hear(is('listening'))
     const pace = { steps: job.training.steps, stepMs: (1000 * seconds) / job.training.steps }
     const options = { bus: bus?.url ?? url, cluster: bus?.cluster, token, pace }
-    for (let i = 1; i <= workers; i++) subjects.push(new Subject(`worker ${i}`, 'worker.ts', options))
+    const meshPorts = await freePorts(workers)
+    for (const [i, meshPort] of meshPorts.entries())
+      subjects.push(new Subject(`worker ${i + 1}`, 'worker.ts', { ...options, mesh: { host: '127.0.0.1', port: meshPort } }))
     await coordinator.hear(
       (told): told is Extract<CoordinatorEvent, { type: 'progress' }> => is('progress')(told) && told.phase === 'train',
     )
@@ -124,6 +129,7 @@ export async function startTarget({ folder, job, bus, reducer, workers, seconds 
       workers: subjects.slice(1),
       url,
       port: Number(new URL(url).port),
+      meshPorts,
       finish: async () => {
         for (const subject of subjects.slice(1)) subject.say('finish')
         return (await coordinator.hear(is('finished'), 120_000)).sha256

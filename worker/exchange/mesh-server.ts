@@ -7,6 +7,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { LetheError } from '../../protocol/errors.ts'
 import { isSameSecret } from '../../protocol/secret.ts'
 import { bulkMessageBytes, memberHeader, peerPath, protocolVersion, versionHeader } from '../../protocol/socket.ts'
+import { answerPings, requestLimits, socketLimits } from '../../protocol/strangers.ts'
 import { hasCertificate, serverTls, type TlsFiles } from '../../protocol/tls.ts'
 
 export interface MeshServerOptions {
@@ -43,8 +44,9 @@ function refuse(socket: Duplex, status: string): void {
 export async function listenForPeers({ host, port, tls, meshKey, self, onSocket }: MeshServerOptions): Promise<MeshServer> {
   const answer = (_request: IncomingMessage, response: ServerResponse) => response.writeHead(426, { connection: 'close' }).end()
   const isSecure = hasCertificate(tls)
-  const server: Server = isSecure ? createTlsServer(serverTls(tls), answer) : createServer(answer)
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: bulkMessageBytes, perMessageDeflate: false })
+  const limits = requestLimits()
+  const server: Server = isSecure ? createTlsServer({ ...serverTls(tls), ...limits }, answer) : createServer(limits, answer)
+  const sockets = new WebSocketServer(socketLimits(bulkMessageBytes))
   // Ports are used again: whoever dials sees whom it has reached.
   sockets.on('headers', (headers) => headers.push(`${memberHeader}: ${self}`))
   sockets.on('wsClientError', (_error, socket) => socket.destroy())
@@ -53,7 +55,12 @@ export async function listenForPeers({ host, port, tls, meshKey, self, onSocket 
     socket.on('error', () => socket.destroy())
     const status = statusOf(request, meshKey)
     if (status !== null) return refuse(socket, status)
-    sockets.handleUpgrade(request, socket, head, (one) => onSocket(String(request.headers[memberHeader]), one))
+    sockets.handleUpgrade(request, socket, head, (one) => {
+      // Without any listener, an error of a socket that nobody takes would end the process.
+      one.on('error', () => {})
+      answerPings(one)
+      onSocket(String(request.headers[memberHeader]), one)
+    })
   })
   const connections = new Set<Socket>()
   server.on('connection', (socket) => {

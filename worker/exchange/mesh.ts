@@ -34,6 +34,8 @@ export interface MeshOptions {
 export class Mesh {
   readonly #options: MeshOptions
   readonly #routes = new Map<string, Route>()
+  /** Who is in the run, as far as this worker was told. */
+  #present = new Set<string>()
   #server: MeshServer | null = null
   #isClosed = false
 
@@ -62,9 +64,9 @@ export class Mesh {
 
   /** Everyone who is in the run. Sockets to others are closed, and what was on its way to them is forgotten. */
   setPeers(peers: readonly { worker: string; url: string | null }[]): void {
-    const present = new Set(peers.map(({ worker }) => worker))
+    this.#present = new Set(peers.map(({ worker }) => worker))
     for (const [worker, route] of this.#routes)
-      if (!present.has(worker)) {
+      if (!this.#present.has(worker)) {
         this.#routes.delete(worker)
         route.close()
       }
@@ -91,6 +93,10 @@ export class Mesh {
         limit,
         onTransfer: (message, payload) => onTransfer(worker, message, payload),
         onError: (error) => onNotice(`${worker}: ${error.message}`),
+      },
+      // Whoever dials under any name leaves nothing behind.
+      onIdle: () => {
+        if (!this.#present.has(worker)) this.#routes.delete(worker)
       },
     })
     this.#routes.set(worker, route)

@@ -15,6 +15,8 @@ export interface RouteOptions {
   dial(url: string, onOpen: (socket: WebSocket) => void): Promise<void>
   relay(message: MeshMessage, payload: Uint8Array): Promise<void>
   events: Pick<MeshSocketEvents, 'limit' | 'onTransfer' | 'onError'>
+  /** The last socket has ended. */
+  onIdle(): void
   /** The way to this worker has changed. */
   onNotice(message: string): void
 }
@@ -55,8 +57,12 @@ export class Route {
 
   /** A socket of this worker, dialled or accepted. */
   attach(socket: WebSocket): void {
-    const { events, stallMs, sockets, worker, onNotice } = this.#options
-    const one: MeshSocket = new MeshSocket(socket, { stallMs }, { ...events, onClose: () => this.#sockets.delete(one) })
+    const { events, stallMs, sockets, worker, onNotice, onIdle } = this.#options
+    const onClose = () => {
+      this.#sockets.delete(one)
+      if (this.#sockets.size === 0) onIdle()
+    }
+    const one: MeshSocket = new MeshSocket(socket, { stallMs }, { ...events, onClose })
     this.#sockets.add(one)
     // Whoever dials again has lost the old ones, even where we have not noticed.
     if (this.#sockets.size > 2 * sockets) [...this.#sockets][0].close()

@@ -48,7 +48,6 @@ export class Sharing {
       meshKey,
       self,
       relay,
-      onNotice: options.onNotice,
       onNotice,
       limit: (message) => delivery.limit(message),
       onTransfer: (from, message, payload) => delivery.accept(from, message, payload),
