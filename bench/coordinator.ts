@@ -136,4 +136,10 @@ const largest = measured.reduce((most, one) => (one.workers > most.workers ? one
 const targets = { p99Ms: 50, rssMiB: 1024 }
 const isMet = largest.coordinatorMs.p99 < targets.p99Ms && largest.rssMiB < targets.rssMiB
 const [{ model }] = cpus()
-console.log(JSON.stringify({ bench: 'coordinator', reducer, microBatches, steps, node: process.versions.node, cpu: model, measured, growth, targets, isMet }, null, 2))
+console.log(
+  JSON.stringify(
+    { bench: 'coordinator', reducer, microBatches, steps, node: process.versions.node, cpu: model, measured, growth, targets, isMet },
+    null,
+    2,
+  ),
+)

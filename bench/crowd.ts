@@ -72,10 +72,11 @@ interface Worker {
  * Where the system does not tell it, that of the process.
  */
 export function cpuMs(): number {
+  // Brings the figure that is read next up to date.
+  const { user, system } = process.cpuUsage()
   try {
     return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]) / 1e6
   } catch {
-    const { user, system } = process.cpuUsage()
     return (user + system) / 1000
   }
 }

@@ -1,4 +1,5 @@
-import { relative } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import type { CoordinatorEvent, CoordinatorOptions } from '../coordinator/main.ts'
 import { startCoordinator } from '../coordinator/main.ts'
 import { textTable } from '../coordinator/report/table.ts'
@@ -15,20 +16,27 @@ export interface ConductOptions {
   json: boolean
   /** File that gets the events of the run. */
   events?: string
-  /** Called once the coordinator listens; the pool that it starts, if any, ends with the run. */
-  onListening(address: { bus: string; token: string | null }, note: (text: string) => void): WorkerPool | undefined
+  /** Called once the coordinator listens, where there is anything left to do. */
+  onListening?(address: { bus: string; token: string | null }): void
+  /** Called once it leads; the pool that it starts ends with the run. */
+  onLeading?(address: { bus: string; token: string | null }, note: (text: string) => void): WorkerPool
 }
 
 /** Runs a coordinator to the end of its run: progress on stderr, the result on stdout. An interrupted run can be resumed. */
-export async function conduct({ coordinator: options, json, events, onListening }: ConductOptions): Promise<void> {
+export async function conduct({ coordinator: options, json, events, onListening, onLeading }: ConductOptions): Promise<void> {
   const recordEvent = events === undefined ? () => {} : openEvents(events)
   const progress = new ProgressLine(process.stderr)
   const note = (text: string) => progress.note(paint(process.stderr, 'dim', text))
   const interrupt = catchInterrupt(`Resume with: ${resumeCommand(process.argv.slice(2))}`)
   let pool: WorkerPool | undefined
   let over = false
+  let lead: () => void = () => {}
+  const leading = new Promise<void>((resolve) => {
+    lead = resolve
+  })
   const onEvent = (event: CoordinatorEvent) => {
     recordEvent(event)
+    if (event.type === 'leading') lead()
     if (over) return
     if (event.type === 'progress') {
       progress.update(event)
@@ -47,9 +55,13 @@ export async function conduct({ coordinator: options, json, events, onListening 
     const { result, bus, token } = coordinator
     result.catch(() => {})
     try {
-      const stored = await Promise.race([result, new Promise<undefined>((resolve) => setImmediate(resolve, undefined))])
-      if (!stored) pool = onListening({ bus, token }, note)
-      const report = await Promise.race([result, interrupt.raised, ...(pool ? [pool.failed] : [])])
+      if (bus !== '') onListening?.({ bus, token })
+      // Workers of one's own are for the run that one leads.
+      const poolFailed = leading.then(() => {
+        if (!over) pool = onLeading?.({ bus, token }, note)
+        return pool?.failed ?? new Promise<never>(() => {})
+      })
+      const report = await Promise.race([result, interrupt.raised, poolFailed])
       over = true
       await pool?.stop()
       progress.close()
@@ -87,9 +99,14 @@ function print(report: RunReport, out: string, json: boolean): void {
   }
   const folder = relative(process.cwd(), out) || '.'
   const shown = folder.startsWith('..') ? out : folder
+  // Another coordinator may have finished the run, on another machine.
+  const isHere = existsSync(join(out, 'report.html'))
   const links = [
-    report.kind !== 'evaluate' && `checkpoint  ${shown}/checkpoint  sha256 ${report.checkpoint.sha256}`,
-    `report      ${paint(process.stdout, 'bold', `${shown}/report.html`)}`,
+    report.kind !== 'evaluate' &&
+      `checkpoint  ${isHere ? `${shown}/checkpoint` : report.checkpoint.path}  sha256 ${report.checkpoint.sha256}`,
+    isHere
+      ? `report      ${paint(process.stdout, 'bold', `${shown}/report.html`)}`
+      : 'Checkpoint and report are with the coordinator that finished the run.',
   ]
   const paragraphs = [textTable(report), links.filter(Boolean).join('\n')].filter((text) => text !== '')
   process.stdout.write(`\n${paragraphs.join('\n\n')}\n`)

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { LetheError } from '../protocol/errors.ts'
 import { joinToken, wholeNumber } from './options.ts'
 import { addRunOptions, coordinatorOptions, type RunOptions } from './run.ts'
-import { busUrl } from './security.ts'
+import { socketUrl } from './security.ts'
 import { shellWord } from './terminal.ts'
 
 interface CoordinatorCommandOptions extends RunOptions {
@@ -17,8 +17,13 @@ export function addCoordinatorCommand(program: Command): void {
     .description('Run a job with workers that are started apart, on this machine or others. On NATS, start two: the second stands by.')
     .option('--host <address>', 'address to listen on; 0.0.0.0 for other machines', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65535), 0)
-    .option('--advertise <url>', 'address under which workers reach this port, where it is another, such as wss://10.0.0.5:7777', busUrl)
-    .option('--workers <n>', 'workers to wait for before the first step; others may join and leave later', wholeNumber(1, 1024), 1)
+    .option('--advertise <url>', 'address under which workers reach this port, where it is another, such as wss://10.0.0.5:7777', socketUrl)
+    .option(
+      '--workers <n>',
+      'workers to wait for before the first step, for a minute at most; others may join and leave later',
+      wholeNumber(1, 1024),
+      1,
+    )
     .option('--token-file <file>', 'file that holds a join token for all workers (default: LETHE_TOKEN, else a random one, printed)')
     .addHelpText(
       'after',
@@ -26,7 +31,7 @@ export function addCoordinatorCommand(program: Command): void {
 Examples:
   npx lethe coordinator job.yaml --port 7777
   npx lethe coordinator job.yaml --host 0.0.0.0 --port 7777 --tls-cert cert.pem --tls-key key.pem --identity issuer.pub
-  npx lethe coordinator job.yaml --bus tls://nats.example:4222 --bus-credentials coordinator.creds --tls-ca ca.pem
+  npx lethe coordinator job.yaml --bus tls://nats.example:4222 --bus-credentials coordinator.creds --tls-ca ca.pem --token-file token
 
 docs/cluster.md shows a whole cluster.`,
     )
@@ -47,7 +52,6 @@ docs/cluster.md shows a whole cluster.`,
           const secret = token === null || given ? 'LETHE_TOKEN=<the token>' : `LETHE_TOKEN=${token}`
           const cluster = options.bus && options.cluster !== 'default' ? ` --cluster ${options.cluster}` : ''
           process.stderr.write(`start workers with:\n  ${secret} npx lethe worker --bus ${shellWord(bus)}${cluster}\n`)
-          return undefined
         },
       })
     })

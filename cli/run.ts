@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import type { CoordinatorOptions, ReducerChoice } from '../coordinator/main.ts'
-import { clusterPattern } from '../protocol/bus/subjects.ts'
 import { addJobOptions, type JobOptions, joinToken, readJob, runFolder, wholeNumber } from './options.ts'
-import { addSecurityOptions, busUrl, readSecurity, type SecurityOptions } from './security.ts'
+import { addSecurityOptions, busUrl, clusterName, readSecurity, type SecurityOptions } from './security.ts'
 
 export interface RunOptions extends JobOptions, SecurityOptions {
   out?: string
@@ -35,11 +34,6 @@ export function addRunOptions(command: Command): Command {
     )
     .option('--audit-every <n>', 'every so many steps compute each gradient twice, by two workers; 0 for never', wholeNumber(0, 1e9), 0)
   return addSecurityOptions(withRun, 'coordinator')
-}
-
-function clusterName(text: string): string {
-  if (!clusterPattern.test(text)) throw new InvalidArgumentError('It must be lower-case letters, digits and hyphens, at most 32.')
-  return text
 }
 
 /** What both commands make of their options. */
@@ -83,7 +77,7 @@ Ctrl-C leaves a run that the same command resumes; a second Ctrl-C ends at once.
         coordinator: { ...coordinator, token: joinToken(undefined) ?? randomBytes(24).toString('base64url') },
         json: options.json ?? false,
         events: options.events,
-        onListening: ({ bus, token }, onNotice) =>
+        onLeading: ({ bus, token }, onNotice) =>
           new WorkerPool({
             workers: options.workers,
             env: { LETHE_TOKEN: token ?? '' },

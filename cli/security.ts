@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { clusterPattern } from '../protocol/bus/subjects.ts'
 import { LetheError } from '../protocol/errors.ts'
 import { type Identity, maxKeyFileBytes, readIdentity, readPublicKey } from '../protocol/identity.ts'
 import { readTextFile } from '../protocol/textfile.ts'
@@ -75,5 +76,19 @@ export function busUrl(text: string): string {
         hint: 'Put them into a file: --bus-credentials.',
       })
   }
+  return text
+}
+
+/** Parser of addresses that other processes dial for tensors. */
+export function socketUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if ((url?.protocol !== 'ws:' && url?.protocol !== 'wss:') || url.username !== '' || url.password !== '')
+    throw new InvalidArgumentError('It must be like wss://10.0.0.5:7777.')
+  return text
+}
+
+/** Parser of `--cluster`. */
+export function clusterName(text: string): string {
+  if (!clusterPattern.test(text)) throw new InvalidArgumentError('It must be lower-case letters, digits and hyphens, at most 32.')
   return text
 }

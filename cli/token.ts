@@ -30,7 +30,7 @@ Examples:
   npx lethe token --identity key.pem > token
   npx lethe token --identity key.pem --ttl 15m --for "$(npx lethe identity show worker.pem)" > worker.token
   npx lethe coordinator job.yaml --identity key.pem                 # accepts them
-  npx lethe worker --join wss://10.0.0.5:7777 --token-file token    # uses one`,
+  npx lethe worker --bus wss://10.0.0.5:7777 --token-file token     # uses one`,
     )
     .action((options: { identity: string; ttl: number; for?: string }) => {
       const issuer = readIdentity(readKeyFile(options.identity))

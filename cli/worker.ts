@@ -3,7 +3,7 @@ import { LetheError } from '../protocol/errors.ts'
 import { createIdentity } from '../protocol/identity.ts'
 import { openLog } from './log.ts'
 import { joinToken, wholeNumber } from './options.ts'
-import { addSecurityOptions, busUrl, readSecurity, type SecurityOptions } from './security.ts'
+import { addSecurityOptions, busUrl, clusterName, readSecurity, type SecurityOptions, socketUrl } from './security.ts'
 
 interface WorkerCommandOptions extends SecurityOptions {
   bus: string
@@ -19,11 +19,11 @@ export function addWorkerCommand(program: Command): void {
     .command('worker')
     .description('Compute for whoever coordinates, until the run is over. Data files must be reachable under the paths of the job.')
     .requiredOption('--bus <url>', 'address that the coordinator printed, such as wss://10.0.0.5:7777, or a NATS server', busUrl)
-    .option('--cluster <name>', 'name of the group of runs to work for, on a NATS server', 'default')
+    .option('--cluster <name>', 'name of the group of runs to work for, on a NATS server', clusterName, 'default')
     .option('--token-file <file>', 'file that holds the join token (default: LETHE_TOKEN)')
     .option('--mesh-host <address>', 'address to listen on for other workers, in runs that share the reduction', '127.0.0.1')
     .option('--mesh-port <n>', 'port to listen on for them; 0 takes a free one', wholeNumber(0, 65535), 0)
-    .option('--mesh-url <url>', 'address under which they reach this worker, where it is another', busUrl)
+    .option('--mesh-url <url>', 'address under which they reach this worker, where it is another', socketUrl)
   addSecurityOptions(command, 'worker')
     .addHelpText(
       'after',

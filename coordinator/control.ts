@@ -38,7 +38,7 @@ export class Control {
     const { bus, cluster, runId } = this.#options
     const joins = await bus.subscribe(joinSubject(cluster, runId), ({ data, respond }) => {
       // A deposed leader leaves the answer to the new one.
-      if (this.#options.leads()) respond(encodeMessage(this.#answer(run, data)))
+      if (this.#options.leads()) respond(this.#answer(run, data))
     })
     const packets = await bus.subscribe(upSubject(cluster, runId), ({ data }) => this.#receive(run, data))
     bus.onConnection((isConnected) => run.setBus(isConnected))
@@ -48,16 +48,16 @@ export class Control {
     }
   }
 
-  #answer(run: Run, data: Uint8Array): object {
+  #answer(run: Run, data: Uint8Array): Uint8Array {
     const { admission, runId, epoch, log } = this.#options
     try {
       const hello = decodeMessage(data, helloSchema)
       const { fingerprint } = admission.admit(hello, { runId, epoch, now: Date.now() })
-      return run.join({ instance: hello.instance, host: hello.host, fingerprint })
+      return encodeMessage(run.join({ instance: hello.instance, host: hello.host, fingerprint }))
     } catch (thrown) {
       const error = LetheError.from(thrown)
       log.warn({ code: error.code }, `a worker was refused: ${error.message}`)
-      return { type: 'fail', error: error.toWire() }
+      return encodeMessage({ type: 'fail', error: error.toWire() })
     }
   }
 

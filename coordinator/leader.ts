@@ -45,6 +45,7 @@ export class Leader {
   #unlisten: () => void = () => {}
   #isFinished = false
   #ending: LetheError | null = null
+  readonly #closing = new AbortController()
 
   constructor(options: LeaderOptions) {
     this.#options = options
@@ -87,19 +88,29 @@ export class Leader {
 
   /** Once the result is out: workers are told, and whoever stands by. */
   async part(): Promise<void> {
+    this.#closing.abort()
     await this.#run?.part()
     this.#unlisten()
     await this.#leadership.stop({ finished: this.#isFinished })
+    await this.#closeStore()
+  }
+
+  /** A local one belongs to whoever opened it. */
+  async #closeStore(): Promise<void> {
     if (this.#options.store === null) await this.#store?.journal.close()
   }
 
   async #lead(epoch: number): Promise<void> {
     const { folder, job, written, identity, runId, parent, bus, cluster, fresh, admission, log, onEvent } = this.#options
-    const { coordinator } = this.#leadership
+    const { coordinator, hasStoodBy } = this.#leadership
+    // What a leader did while this one stood by is not what `fresh` was to replace.
+    const clear = fresh && !hasStoodBy
+    const { signal } = this.#closing
     const store =
-      this.#options.store ?? (await openClusterStore({ folder, job, identity, runId, bus, epoch, coordinator, fresh, logger: log }))
+      this.#options.store ??
+      (await openClusterStore({ folder, job, identity, runId, bus, epoch, coordinator, fresh: clear, signal, logger: log }))
     this.#store = store
-    if (this.#ending) return
+    if (this.#ending) return this.#closeStore()
     if (store.history.finished) return this.#finish(store.history.finished.report)
     for (const fingerprint of store.history.admitted) admission.remember(fingerprint)
     const control = new Control({ bus, cluster, runId, epoch, admission, leads: () => this.#leadership.leads, log })

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { Admission } from '../protocol/admission.ts'
-import type { Bus } from '../protocol/bus/bus.ts'
+import { type Bus, busPayloadBytes } from '../protocol/bus/bus.ts'
 import { openBus } from '../protocol/bus/open.ts'
 import { digestOf, filesDigest, sha256 } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
+import { encodeMessage } from '../protocol/frame.ts'
 import type { Job } from '../protocol/job.ts'
 import { methodOf } from '../protocol/methods/index.ts'
 import type { RunReport } from '../protocol/report.ts'
@@ -18,7 +19,7 @@ import { type CoordinatorEvent, type Log, silentLog } from './run/events.ts'
 import { RunFolder } from './storage/folder.ts'
 import { lock } from './storage/lock.ts'
 import { readParent } from './storage/parent.ts'
-import { openLocalStore } from './store.ts'
+import { checkClusterFolder, openLocalStore } from './store.ts'
 
 export type { CoordinatorEvent } from './run/events.ts'
 
@@ -97,6 +98,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const holds: Undo = [() => folder.removeIfEmpty(), await lock(folder.lock)]
   const opens: Undo = []
   try {
+    if (options.bus) await checkClusterFolder(folder, runId, fresh)
     const store = options.bus ? null : await openLocalStore(folder, job, identity, fresh)
     if (store) {
       holds.push(async () => {
@@ -172,6 +174,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
 function checkOptions({ job, bus, auditEvery = 0, tls, insecure = false }: CoordinatorOptions, host: string): void {
   assertSecureListener(host, { tls, insecure })
+  checkWelcome(job)
   if (bus) assertSecure(bus.url, { insecure })
   if (auditEvery > 0 && job.kind !== 'evaluate' && job.training.wire === 'bf16')
     throw new LetheError('USAGE', {
@@ -179,6 +182,24 @@ function checkOptions({ job, bus, auditEvery = 0, tls, insecure = false }: Coord
       expected: 'training.wire: f32, or no --audit-every',
       hint: 'Rounding keeps an error at each worker, so two of them send different bits.',
     })
+}
+
+/** What a welcome holds beside the job. */
+const welcomeBytes = 16 * 1024
+
+/** Every worker gets the whole job in one message. */
+function checkWelcome(job: Job): void {
+  const limit = busPayloadBytes - welcomeBytes
+  let received: string
+  try {
+    const { byteLength } = encodeMessage(job)
+    if (byteLength <= limit) return
+    received = `${byteLength} bytes`
+  } catch (error) {
+    received = LetheError.from(error).message
+  }
+  const message = 'the job is too large to be sent to workers'
+  throw new LetheError('JOB_INVALID', { message, expected: `at most ${limit} bytes and 65535 values`, received })
 }
 
 const bytesPerParameter = 4

@@ -43,6 +43,14 @@ export async function openLocalStore(folder: RunFolder, job: Job, identity: RunI
   }
 }
 
+/** @throws LetheError RUN_EXISTS where the folder holds another run than this one of a cluster. */
+export async function checkClusterFolder(folder: RunFolder, runId: string, fresh: boolean): Promise<void> {
+  const known = await folder.clusterRun()
+  if (fresh || known === runId) return
+  if (known !== null) throw new LetheError('RUN_EXISTS', { message: `${folder.path} holds another run of a cluster` })
+  if (await folder.hasJournal()) throw new LetheError('RUN_EXISTS', { message: `${folder.path} holds a run without a cluster` })
+}
+
 export interface ClusterStoreOptions {
   folder: RunFolder
   job: Job
@@ -52,6 +60,8 @@ export interface ClusterStoreOptions {
   epoch: number
   coordinator: string
   fresh: boolean
+  /** Aborted where the coordinator ends before the journal is open. */
+  signal: AbortSignal
   logger: Log
 }
 
@@ -60,10 +70,13 @@ export interface ClusterStoreOptions {
  * machine has them: else the run goes on from what workers hold.
  */
 export async function openClusterStore(options: ClusterStoreOptions): Promise<Store> {
-  const { folder, job, identity, runId, bus, epoch, coordinator, fresh } = options
+  const { folder, job, identity, runId, bus, epoch, coordinator, fresh, signal } = options
   const { log, blobs } = await journalOf(bus, runId)
-  if (fresh) await log.delete()
-  const journal = await NatsJournal.open({ bus, log, blobs, epoch, coordinator, logger: options.logger })
+  if (fresh) {
+    await log.delete()
+    await folder.clear()
+  }
+  const journal = await NatsJournal.open({ bus, log, blobs, epoch, coordinator, signal, logger: options.logger })
   const history = journal.read().reduce(fold, emptyHistory())
   await folder.writeClusterRun(runId)
   if (!history.opened) await begin(folder, job, journal, history, identity)

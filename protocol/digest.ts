@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, webcrypto } from 'node:crypto'
 
 /** A file by its content. */
 export interface FileBytes {
@@ -19,12 +19,22 @@ export function sha256(bytes: Uint8Array | readonly Uint8Array[]): string {
  * @throws RangeError where a path is there twice or holds a line break.
  */
 export function filesDigest(files: readonly FileBytes[]): string {
-  const sorted = files.map(({ path, bytes }) => ({ name: Buffer.from(path), path, bytes })).sort((a, b) => Buffer.compare(a.name, b.name))
+  return listingDigest(files.map(({ path, bytes }) => ({ path, sha256: sha256(bytes) })))
+}
+
+/** The same of files that were hashed before. */
+export function listingDigest(files: readonly { path: string; sha256: string }[]): string {
+  const sorted = files.map((file) => ({ name: Buffer.from(file.path), ...file })).sort((a, b) => Buffer.compare(a.name, b.name))
   sorted.forEach(({ path }, i) => {
     if (/[\n\r\\]/.test(path)) throw new RangeError('a path must not hold a line break or a backslash')
     if (i > 0 && sorted[i - 1].path === path) throw new RangeError(`a file is there twice: ${path}`)
   })
-  return sha256(Buffer.from(sorted.map(({ path, bytes }) => `${sha256(bytes)}  ${path}\n`).join('')))
+  return sha256(Buffer.from(sorted.map(({ path, sha256: digest }) => `${digest}  ${path}\n`).join('')))
+}
+
+/** SHA-256 on another thread: of what is too long for one turn of an event loop. */
+export async function sha256Aside(bytes: Uint8Array): Promise<string> {
+  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex')
 }
 
 /**

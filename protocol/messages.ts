@@ -148,7 +148,7 @@ export const workerMessage = z.discriminatedUnion('type', [
    * Sharded: this worker has summed its slice. `products` are the inner products of its blocks, block after block, for each pair of
    * channels (0,0), (0,1), … (1,1), …: float64.
    */
-  z.strictObject({ type: z.literal('sliced'), epoch: count, step: count, products: z.array(anyNumber).max(100_000) }),
+  z.strictObject({ type: z.literal('sliced'), epoch: count, step: count, products: z.array(anyNumber).max(60_000) }),
   /** Sharded: this worker has the whole direction, and its digest. */
   z.strictObject({ type: z.literal('gathered'), epoch: count, step: count, sha256: digest }),
   /** This worker will end once what it has in hand is done. */

@@ -17,6 +17,8 @@ export interface NatsJournalOptions {
   epoch: number
   /** Random name of this process: 32 hex digits. */
   coordinator: string
+  /** Aborted where the journal is not wanted any more before it is open. */
+  signal?: AbortSignal
   logger: Log
 }
 
@@ -46,6 +48,7 @@ export class NatsJournal implements Journal {
   #isDoubtful = true
   #queue: Promise<void> = Promise.resolve()
   #over: LetheError | null = null
+  #isOpen = false
   readonly #closing = new AbortController()
 
   private constructor(options: NatsJournalOptions) {
@@ -62,7 +65,9 @@ export class NatsJournal implements Journal {
    */
   static async open(options: NatsJournalOptions): Promise<NatsJournal> {
     const journal = new NatsJournal(options)
+    options.signal?.addEventListener('abort', () => void (journal.#isOpen || journal.close()))
     await journal.append({ type: 'led', epoch: options.epoch, coordinator: options.coordinator })
+    journal.#isOpen = true
     return journal
   }
 

@@ -109,7 +109,8 @@ export class Leadership {
         void this.#call(command.ticket, async (records) => {
           const entry = await records.get(this.#key)
           const record = entry && unpackRecord(entry.value, this.#options.runId)
-          if (entry && this.#seenRevision !== null && entry.revision !== this.#seenRevision) this.#hasStoodBy = true
+          const isOwn = record?.coordinator === this.coordinator
+          if (entry && !isOwn && this.#seenRevision !== null && entry.revision !== this.#seenRevision) this.#hasStoodBy = true
           this.#seenRevision = entry?.revision ?? null
           return { type: 'read', ticket: command.ticket, entry: entry && record && { record, revision: entry.revision } }
         })

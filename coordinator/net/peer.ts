@@ -156,7 +156,11 @@ export class Peer {
     if (lastWord === null) {
       this.#bulk?.terminate()
     } else {
-      this.#channel.post(lastWord, performance.now())
+      try {
+        this.#channel.post(lastWord, performance.now())
+      } catch {
+        // It has not answered for long: it will not hear this either.
+      }
       const patience = setTimeout(() => this.#bulk?.terminate(), lastWordMs)
       this.#bulk?.once('close', () => clearTimeout(patience))
       this.#bulk?.close()

@@ -90,13 +90,10 @@ function prepare(socket: WebSocket): void {
 /** Accepts workers. Whoever has no token or speaks another version is refused in the upgrade; sizes are limited before parsing. */
 export async function listen(options: ServerOptions): Promise<WorkerServer> {
   const { tls } = options
-  const greet = (_request: unknown, response: ServerResponse) => {
-    response
-      .writeHead(426, { 'content-type': 'text/plain', connection: 'close' })
-      .end('This is a Lethe coordinator: workers join by WebSocket.\n')
-  }
+  /** Whoever is no worker learns no more than that something listens here. */
+  const dismiss = (_request: unknown, response: ServerResponse) => response.writeHead(426, { connection: 'close' }).end()
   const limits = requestLimits(options.requestMs)
-  const server = hasCertificate(tls) ? createTlsServer({ ...serverTls(tls), ...limits }, greet) : createServer(limits, greet)
+  const server = hasCertificate(tls) ? createTlsServer({ ...serverTls(tls), ...limits }, dismiss) : createServer(limits, dismiss)
   const bus = new WebSocketServer(socketLimits(maxMessageBytes))
   const bulk = new WebSocketServer(socketLimits(bulkMessageBytes))
 

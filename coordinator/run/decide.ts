@@ -72,12 +72,11 @@ function absorb(state: RunState, event: RunEvent, now: number, commands: RunComm
       state.cut = Math.max(state.cut, state.durable)
       for (const version of [...state.digests.keys()]) if (version < state.durable) state.digests.delete(version)
       return true
-    case 'evaluated': {
-      const member = state.members.get(event.worker)
-      if (member?.unit === event.unit) member.unit = null
+    case 'evaluated':
+      // Whoever has the same unit, because the first one left before its answer was written, need not go on with it.
+      for (const member of state.members.values()) if (member.unit === event.unit) member.unit = null
       state.pending[event.phase] = state.pending[event.phase].filter((unit) => unit !== event.unit)
       return true
-    }
     case 'tick':
       helpStragglers(state, now, commands)
       return true

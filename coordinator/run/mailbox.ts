@@ -1,3 +1,4 @@
+import { chunkElements } from '../../protocol/blocks.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
@@ -24,10 +25,13 @@ export class Mailbox {
   readonly units: readonly EvaluationUnit[]
   readonly tickets = new Map<number, Ticket>()
   readonly #exports: Exports
+  readonly #relays: boolean
   #next = 0
 
-  constructor(job: Job, exports: Exports) {
+  /** `relays`: may workers reach each other through here? */
+  constructor(job: Job, exports: Exports, relays: boolean) {
     this.units = evaluationUnits(job)
+    this.#relays = relays
     this.#exports = exports
   }
 
@@ -42,8 +46,10 @@ export class Mailbox {
     if (summary === undefined) throw unasked(worker, `a ${message.type}`)
     switch (message.type) {
       case 'partial':
-      case 'relay':
         return 4 * summary.parameterCount
+      case 'relay':
+        if (!this.#relays) throw unasked(worker, 'something for another worker')
+        return 4 * Math.min(chunkElements, summary.parameterCount)
       case 'file':
       case 'state':
         if (!this.#exports.isAsked(message.ticket, worker)) throw unasked(worker, `a ${message.type}`)

@@ -2,14 +2,16 @@ import { LetheError } from '../../protocol/errors.ts'
 import type { Held } from '../../protocol/messages.ts'
 import { reassign } from './parts.ts'
 import {
-  activeMembers,
   dataDigest,
   followersOf,
+  hasFollowers,
+  isActive,
   type Member,
   owesPart,
   type RunCommand,
   type RunEvent,
   type RunState,
+  someMember,
   unitsOf,
 } from './state.ts'
 
@@ -32,6 +34,8 @@ export function admit(state: RunState, { worker, summary, parentDigest, held }: 
   if (peer) {
     if (peer.summary.engine !== summary.engine)
       return void refuse('COMPUTE_DIGEST', `computes with ${summary.engine}, the run with ${peer.summary.engine}`)
+    if (peer.summary.parameterCount !== summary.parameterCount)
+      return void refuse('COMPUTE_DIGEST', `has ${summary.parameterCount} parameters, the run ${peer.summary.parameterCount}`)
     if (peer.parentDigest !== parentDigest) return void refuse('COMPUTE_DIGEST', 'reads other parameters than the run from the same files')
   }
   state.dataDigest = dataDigest(summary)
@@ -84,7 +88,7 @@ function isPresent(state: RunState, held: Held): boolean {
  * @returns false while something that will tell where is still on its way to the disk.
  */
 export function adopt(state: RunState, commands: RunCommand[]): boolean {
-  if (followersOf(state).length > 0) return true
+  if (hasFollowers(state)) return true
   const sources = [...state.members.values()].flatMap(({ held }) => (held && isSource(state, held) ? [held] : []))
   const version = sources.reduce((highest, held) => Math.max(highest, held.version), state.durable)
   state.plan = null
@@ -187,12 +191,13 @@ export function dropLaggards(state: RunState, now: number, commands: RunCommand[
 
 /** A direction must not reach a worker that waits for a state while its session is still at the version that the direction changes. */
 export function wouldMislead(state: RunState): boolean {
-  return followersOf(state).some(({ version, stale }) => version === null && (stale === null || stale === state.version))
+  return someMember(state, ({ follows, version, stale }) => follows && version === null && (stale === null || stale === state.version))
 }
 
 /** Is the only copy of this version about to leave? Then it is saved first. */
 function isLeavingAlone(state: RunState): boolean {
-  return state.version > state.cut && activeMembers(state).length === 0 && followersOf(state).some(({ isLeaving }) => isLeaving)
+  if (state.version <= state.cut || !someMember(state, ({ follows, isLeaving }) => follows && isLeaving)) return false
+  return !someMember(state, (member) => isActive(state, member))
 }
 
 /** Is this version one to keep, and not handed over yet? */
@@ -206,7 +211,7 @@ export function checkpointDue(state: RunState): boolean {
 export function askForState(state: RunState, commands: RunCommand[]): void {
   if (state.committed !== state.version || state.gathering !== null) return
   const checkpoint = checkpointDue(state)
-  const isWanted = checkpoint || [...state.members.values()].some(({ follows, isLeaving }) => !follows && !isLeaving)
+  const isWanted = checkpoint || someMember(state, ({ follows, isLeaving }) => !follows && !isLeaving)
   if (!isWanted || state.export !== null) return
   const holders = followersOf(state).filter(({ version }) => version === state.version)
   const peer = holders.find(({ isLeaving }) => !isLeaving) ?? holders[0]
@@ -218,12 +223,12 @@ export function askForState(state: RunState, commands: RunCommand[]): void {
 
 /** Lets those go that asked to, once nobody needs them. */
 export function excuse(state: RunState, now: number, commands: RunCommand[]): void {
-  for (const member of [...state.members.values()].filter(({ isLeaving }) => isLeaving)) {
-    const { worker } = member
+  for (const [worker, member] of state.members) {
+    if (!member.isLeaving) continue
     const ownsSlice = state.plan?.slices?.some((slice) => slice.worker === worker)
     const isNeeded =
       owesPart(state, worker) || ownsSlice || state.trial?.missing.has(worker) || member.unit !== null || state.export?.worker === worker
-    const isLastCopy = member.follows && activeMembers(state).length === 0 && state.version > state.durable
+    const isLastCopy = member.follows && state.version > state.durable && !someMember(state, (one) => isActive(state, one))
     if (isNeeded || isLastCopy) continue
     depart(state, worker, now, commands)
     commands.push({ type: 'excuse', worker })

@@ -1,5 +1,5 @@
 import { adopt } from './members.ts'
-import { activeMembers, type EvaluationPhase, followersOf, type RunCommand, type RunState } from './state.ts'
+import { activeMembers, type EvaluationPhase, hasFollowers, type RunCommand, type RunState } from './state.ts'
 
 /** How long the first worker waits for the others that were announced. */
 export const gatherMs = 60_000
@@ -30,7 +30,7 @@ export function advancePhase(state: RunState, commands: RunCommand[]): string | 
     commands.push({ type: 'finish' })
     return 'everything is done'
   }
-  return followersOf(state).length === 0 ? 'waiting for a worker' : null
+  return hasFollowers(state) ? null : 'waiting for a worker'
 }
 
 function enter(state: RunState, phase: RunState['phase'], commands: RunCommand[]): void {

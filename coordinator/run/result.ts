@@ -4,6 +4,7 @@ import type { Job } from '../../protocol/job.ts'
 import type { Picture } from '../../protocol/picture.ts'
 import type { History } from '../journal/journal.ts'
 import type { ReportInput, UnitResults } from '../report/input.ts'
+import type { RunOptions } from './options.ts'
 import type { EvaluationPhase, RunSettings } from './state.ts'
 
 const version: string = createRequire(import.meta.url)('../../package.json').version
@@ -33,25 +34,20 @@ export function settingsOf(job: Job, options: SettingsOptions): RunSettings {
   }
 }
 
-export interface Finish {
-  job: Job
-  jobDigest: string
-  parentSha256: string
-  history: History
-  checkpoint: { path: string; sha256: string }
-  /** The most workers that were there at once. */
-  workers: number
-  reducer: RunSettings['reducer']
-  referenceImage: Picture | null
-}
-
 function unitResults(units: readonly EvaluationUnit[], history: History, phase: EvaluationPhase): UnitResults {
   const results = [...history.evaluated[phase].values()].sort((a, b) => a.unit - b.unit)
   return results.map(({ unit, values, images }) => ({ unit: units[unit], result: { values, images: new Uint8Array(images) } }))
 }
 
-/** Everything the report is made from, as the journal tells it. */
-export function reportInput({ job, history, ...rest }: Finish): ReportInput {
+/** Where the result is: for `evaluate` the model that was measured. */
+function checkpointOf({ job, folder, history, parentSha256 }: RunOptions): { path: string; sha256: string } {
+  if (job.kind === 'evaluate') return { path: job.model.checkpoint, sha256: parentSha256 }
+  return { path: folder.finalCheckpoint, sha256: history.checkpoint?.sha256 ?? '' }
+}
+
+/** Everything the report is made from, as the journal tells it. `most` is the most workers that were there at once. */
+export function reportInput(options: RunOptions, attendance: { most: number; reference: Picture | null }): ReportInput {
+  const { written: job, history, settings } = options
   const { summary, commits, spentMs } = history
   if (summary === null) throw new RangeError('a run without a session has no report')
   const units = evaluationUnits(job)
@@ -59,24 +55,24 @@ export function reportInput({ job, history, ...rest }: Finish): ReportInput {
   const trainMs = commits.reduce((sum, { stepMs }) => sum + stepMs, 0)
   return {
     job,
-    jobDigest: rest.jobDigest,
-    parentSha256: job.kind === 'train' ? null : rest.parentSha256,
-    checkpoint: rest.checkpoint,
+    jobDigest: options.jobDigest,
+    parentSha256: job.kind === 'train' ? null : options.parentSha256,
+    checkpoint: checkpointOf(options),
     manifestDigest: summary.manifestDigest,
     forgetDigest: summary.forgetDigest,
     items: summary.items,
     forgetItems: summary.forgetItems,
     parameterCount: summary.parameterCount,
     engine: summary.engine,
-    workers: commits.length > 0 ? commits.reduce((most, { workers }) => Math.max(most, workers), 1) : rest.workers,
+    workers: commits.length > 0 ? commits.reduce((most, { workers }) => Math.max(most, workers), 1) : attendance.most,
     steps: commits.length,
     stepsPerSecond: trainMs > 0 ? (1000 * commits.length) / trainMs : null,
     history: commits.map(({ version: after, losses, norms, updateNorm }) => ({ step: after - 1, losses, norms, updateNorm })),
     faults: history.faults,
-    reduction: job.kind === 'evaluate' ? null : { reducer: rest.reducer, wire: job.training.wire },
+    reduction: job.kind === 'evaluate' ? null : { reducer: settings.reducer, wire: job.training.wire },
     wallMs: spentMs,
     versions: { lethe: version, node: process.versions.node },
-    referenceImage: rest.referenceImage,
+    referenceImage: attendance.reference,
     evaluation: new Map(phases.filter(([, results]) => results.length > 0)),
   }
 }

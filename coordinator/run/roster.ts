@@ -41,6 +41,8 @@ export class Roster {
   readonly #byInstance = new Map<string, Entry>()
   readonly #leaving = new Map<string, { peer: Peer; until: number }>()
   readonly #timers: NodeJS.Timeout[]
+  /** Also of those who have left: what a worker did may be found out later. */
+  readonly #identities = new Map<string, { host: string; fingerprint: string }>()
   #joined = 0
   #lastTick = performance.now()
   #isBusUp = true
@@ -55,7 +57,10 @@ export class Roster {
     return this.#entries.get(worker)?.peer
   }
 
-  /** Everyone who can be reached, for the sockets between workers. */
+  identityOf(worker: string): { host: string; fingerprint: string } {
+    return this.#identities.get(worker) ?? { host: '', fingerprint: '' }
+  }
+
   get peers(): Peer[] {
     return [...this.#entries.values()].map(({ peer }) => peer)
   }
@@ -85,6 +90,7 @@ export class Roster {
     )
     const entry = { peer, liveness: new Liveness(tickMs), instance }
     this.#entries.set(peer.worker, entry)
+    this.#identities.set(peer.worker, { host, fingerprint })
     this.#byKey.set(sha256(Buffer.from(peer.memberKey)), entry)
     this.#byInstance.set(instance, entry)
     return this.#welcome(peer)

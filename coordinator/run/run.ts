@@ -1,14 +1,14 @@
 import type { WebSocket } from 'ws'
 import { sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
-import type { UpPacket, Welcome, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
-import type { Picture } from '../../protocol/picture.ts'
+import type { SessionSummary, UpPacket, Welcome, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import type { RunReport } from '../../protocol/report.ts'
 import { heartbeatMs } from '../../protocol/socket.ts'
-import { type History, resumed } from '../journal/journal.ts'
+import { resumed } from '../journal/journal.ts'
 import { patienceOf } from '../net/liveness.ts'
 import type { Peer } from '../net/peer.ts'
 import { writeReport } from '../report/index.ts'
+import { Attendance, checkSession } from './attendance.ts'
 import { Books } from './books.ts'
 import { decide } from './decide.ts'
 import { type Exported, Exports } from './exports.ts'
@@ -26,8 +26,11 @@ interface Settle {
   reject(error: LetheError): void
 }
 
-/** Failures of workers, without a commit between them, after which the cause is taken to be the job's. */
-const maxFailures = 3
+/** What is still being written when a run ends has so long; a bus that is away would keep it waiting for ever. */
+const settleMs = 2000
+
+/** Errors that no other coordinator would be spared: workers need not wait for one. */
+const isOfJob = ({ code }: LetheError) => /^(COMPUTE|DATA|CHECKPOINT|JOB)_/.test(code) || code === 'RUN_NO_WORKERS'
 
 /** The thin shell around `decide`: carries its commands out, and turns what sockets, disk and clock say into its events. */
 export class Run {
@@ -39,15 +42,12 @@ export class Run {
   readonly #roster: Roster
   readonly #state: RunState
   readonly #events: RunEvent[] = []
-  readonly #meshUrls = new Map<string, string | null>()
+  readonly #attendance = new Attendance()
   #isDeciding = false
   #isSuspended = false
   #reason = ''
   #training: Training | null = null
-  #reference: Picture | null = null
   #saving: Promise<void> = Promise.resolve()
-  #failures = 0
-  #mostWorkers = 0
   #isOver = false
   #ending: LetheError | null = null
   #settle: Settle = { resolve() {}, reject() {} }
@@ -55,7 +55,7 @@ export class Run {
   constructor(options: RunOptions) {
     this.#options = options
     this.#books = new Books(options.journal, options.history)
-    this.#mailbox = new Mailbox(options.job, this.#exports)
+    this.#mailbox = new Mailbox(options.job, this.#exports, options.settings.reducer === 'sharded')
     this.#state = initialState(settingsOf(options.job, options.settings), resumed(options.history))
     this.#roster = new Roster({
       welcome: {
@@ -124,17 +124,16 @@ export class Run {
     void this.#settled().finally(() => this.#settle.reject(error))
   }
 
-  /** Parts from the workers, once the result is out. An interrupted run may come back, and they look for it for a while. */
+  /** Parts from the workers, once the result is out. Where another coordinator may go on, they keep what they hold and look for it. */
   async part(): Promise<void> {
-    const { code } = this.#ending ?? {}
-    if (code === 'INTERRUPTED' || code === 'RUN_DEPOSED') this.#roster.close(this.#ending?.message ?? '')
+    if (this.#ending && !isOfJob(this.#ending)) this.#roster.close(this.#ending.message)
     else await this.#roster.finish(this.#ending ? `the run failed: ${this.#ending.format()}` : 'the run is finished')
   }
 
   /** What is being written comes to an end. */
   async #settled(): Promise<void> {
-    await this.#saving.catch(() => {})
-    if (this.#ending?.code !== 'RUN_DEPOSED') await this.#books.spend().catch(() => {})
+    const written = this.#saving.catch(() => {}).then(() => (this.#ending?.code === 'RUN_DEPOSED' ? undefined : this.#books.spend()))
+    await Promise.race([written.catch(() => {}), new Promise((resolve) => setTimeout(resolve, settleMs).unref())])
   }
 
   #memberOf(worker: string): Member | undefined {
@@ -162,7 +161,7 @@ export class Run {
     const { committed } = this.#state
     const { commands, reason } = decide(this.#state, event, performance.now())
     // Before the first plan, which needs the reducer.
-    if (event.type === 'opened' && this.#memberOf(event.worker)) this.#prepare(event.summary)
+    if (event.type === 'opened' && this.#memberOf(event.worker)) this.#welcome(event)
     // A replayed step has its time in the journal already.
     if (this.#state.committed !== committed && event.type !== 'committed') this.#books.restartClock()
     if (reason !== null) {
@@ -243,7 +242,7 @@ export class Run {
   }
 
   #commit({ type: _, ...step }: CommandOf<'commit'>): void {
-    this.#failures = 0
+    this.#attendance.progressed()
     const { version, losses } = step
     this.#background(this.#books.commit(step).then(() => this.#dispatch({ type: 'committed', version })))
     this.#options.onEvent({ type: 'progress', phase: 'train', done: version, total: this.#state.settings.steps, losses })
@@ -251,9 +250,11 @@ export class Run {
 
   /** Names a worker that computes or reads something else, for the user, the journal and itself. */
   #dismiss({ worker, code, message, step }: CommandOf<'dismiss'>): void {
-    const peer = this.#roster.get(worker)
+    const identity = this.#roster.identityOf(worker)
+    // It may have come back under another name.
+    const peer = this.#roster.get(worker) ?? this.#roster.peers.find(({ fingerprint }) => fingerprint === identity.fingerprint)
     if (step !== null) {
-      const { host, fingerprint } = peer ?? { host: '', fingerprint: '' }
+      const { host, fingerprint } = identity
       this.#background(this.#books.record({ type: 'excluded', worker, host, fingerprint, step, message }))
     }
     this.#options.onEvent({ type: 'notice', message })
@@ -279,15 +280,9 @@ export class Run {
   }
 
   async #finish(): Promise<void> {
-    const { job, written, jobDigest, parentSha256, folder, history, log, onEvent, settings } = this.#options
+    const { folder, log, onEvent } = this.#options
     onEvent({ type: 'phase', phase: 'report', total: 1 })
-    const checkpoint =
-      job.kind === 'evaluate'
-        ? { path: job.model.checkpoint, sha256: parentSha256 }
-        : { path: folder.finalCheckpoint, sha256: history.checkpoint?.sha256 ?? '' }
-    const [workers, referenceImage, { reducer }] = [this.#mostWorkers, this.#reference, settings]
-    const input = reportInput({ job: written, jobDigest, parentSha256, history, checkpoint, workers, reducer, referenceImage })
-    const report = await writeReport(folder.path, input)
+    const report = await writeReport(folder.path, reportInput(this.#options, this.#attendance))
     await this.#books.record({ type: 'finished', report })
     log.info({ late: this.#training?.late ?? 0 }, 'the run is finished')
     if (this.#isOver) return
@@ -299,14 +294,10 @@ export class Run {
     const { worker } = peer
     switch (message.type) {
       case 'opened': {
-        const { summary, parentDigest, held, reference, meshUrl } = message
-        this.#dispatch({ type: 'opened', worker, summary, parentDigest, held })
-        if (!this.#memberOf(worker)) return
-        this.#meshUrls.set(worker, meshUrl)
-        this.#introduce()
-        this.#reference ??= reference
-        this.#mostWorkers = Math.max(this.#mostWorkers, this.#state.members.size)
-        return this.#announce('workerJoined', worker, summary.engine)
+        const { summary, parentDigest, held } = message
+        checkSession(worker, summary, this.#options.history.summary)
+        this.#attendance.note(worker, message)
+        return this.#dispatch({ type: 'opened', worker, summary, parentDigest, held })
       }
       case 'at':
         return this.#dispatch({ type: 'at', worker, version: message.version, digest: message.digest })
@@ -326,14 +317,22 @@ export class Run {
     }
   }
 
+  /** A worker has become a member. */
+  #welcome({ worker, summary }: Extract<RunEvent, { type: 'opened' }>): void {
+    if (this.#attendance.has(worker)) return
+    this.#prepare(summary)
+    this.#attendance.join(worker, this.#state.members.size)
+    this.#introduce()
+    this.#announce('workerJoined', worker, summary.engine)
+  }
+
   /** Workers that reduce among themselves must know where the others are. */
   #introduce(): void {
-    if (this.#options.settings.reducer !== 'sharded') return
-    this.#roster.tell({ type: 'peers', peers: [...this.#meshUrls].map(([worker, url]) => ({ worker, url })) })
+    if (this.#options.settings.reducer === 'sharded') this.#roster.tell({ type: 'peers', peers: this.#attendance.peers })
   }
 
   /** The first session tells what the job really is. */
-  #prepare(summary: History['summary'] & object): void {
+  #prepare(summary: SessionSummary): void {
     const { history, job, runId } = this.#options
     if (!history.summary) this.#background(this.#books.record({ type: 'session', summary }))
     if (this.#training || job.kind === 'evaluate') return
@@ -350,12 +349,8 @@ export class Run {
   }
 
   #onFailed(peer: Peer, error: LetheError): void {
-    this.#failures += 1
-    const isNobodyReady = this.#state.members.size === 0
-    if (error.code === 'COMPUTE_NOT_FINITE' || isNobodyReady || this.#failures >= maxFailures) {
-      this.fail(error)
-      return
-    }
+    const isMember = this.#memberOf(peer.worker) !== undefined
+    if (this.#attendance.isOfRun(error, { isMember, members: this.#state.members.size })) return this.fail(error)
     this.#options.onEvent({ type: 'notice', message: `${peer.worker} failed: ${error.format()}` })
     peer.close(error.code)
   }
@@ -378,7 +373,7 @@ export class Run {
       case 'evaluation': {
         const { phase, unit } = this.#mailbox.close(worker, message.ticket)
         const { values } = message
-        this.#failures = 0
+        this.#attendance.progressed()
         this.#background(this.#books.record({ type: 'evaluated', phase, unit, values, images: payload }))
         this.#dispatch({ type: 'evaluated', worker, phase, unit })
         return this.#reportEvaluated(phase)
@@ -393,8 +388,8 @@ export class Run {
   }
 
   #onLeft(worker: string, reason: string): void {
-    const isMember = this.#memberOf(worker) !== undefined || this.#meshUrls.has(worker)
-    this.#meshUrls.delete(worker)
+    const isMember = this.#attendance.has(worker)
+    this.#attendance.leave(worker)
     this.#dispatch({ type: 'left', worker, reason })
     if (!isMember || this.#isOver) return
     this.#introduce()

@@ -134,6 +134,7 @@ export type RunEvent =
   | { type: 'committed'; version: number }
   | { type: 'exported'; worker: string; ticket: number; version: number; digest: string }
   | { type: 'saved'; version: number }
+  /** The answer to a unit is durable. */
   | { type: 'evaluated'; worker: string; phase: EvaluationPhase; unit: number }
   | { type: 'tick' }
 
@@ -222,11 +223,23 @@ export function unitsOf({ units }: RunSettings, phase: EvaluationPhase): number[
   return Array.from({ length: units[phase] }, (_, unit) => unit)
 }
 
+/** Without a copy of a thousand members, which several questions after each event would make. */
+export function someMember(state: RunState, test: (member: Member) => boolean): boolean {
+  for (const member of state.members.values()) if (test(member)) return true
+  return false
+}
+
+export const hasFollowers = (state: RunState) => someMember(state, ({ follows }) => follows)
+
 export const followersOf = (state: RunState): Member[] => [...state.members.values()].filter(({ follows }) => follows)
 
 /** Followers that hold the version of the run, or the one before while a direction is on its way: those that are given work. */
 export function activeMembers(state: RunState): Member[] {
-  return followersOf(state).filter(({ version, isLeaving }) => !isLeaving && version !== null && version >= state.version - 1)
+  return [...state.members.values()].filter((member) => isActive(state, member))
+}
+
+export function isActive(state: RunState, { follows, version, isLeaving }: Member): boolean {
+  return follows && !isLeaving && version !== null && version >= state.version - 1
 }
 
 export const isOwed = (part: Part) => !part.isDone && part.end > part.start

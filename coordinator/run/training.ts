@@ -35,6 +35,8 @@ export class Training {
   readonly #feedback: ErrorFeedback | null
   #reduction: Reduction | null = null
   #audit: Audit | null = null
+  /** Of the newest plan. */
+  #epoch = 0
 
   constructor(options: TrainingOptions) {
     const { job, summary, settings, dispatch } = options
@@ -61,10 +63,11 @@ export class Training {
     const counts = { channels: summary.channels.length, microBatches: settings.microBatches }
     const audit = audits && new Audit(epoch, ranges.filter(isNotEmpty), counts)
     this.#audit = audit
+    this.#epoch = epoch
     const reducing = this.#reducer.begin({ epoch, step, ranges, slices }).then(async (reduction) => {
       if (reduction === null) return
       await audit?.clear()
-      if (audit !== this.#audit) return
+      if (audit !== this.#audit || epoch !== this.#epoch) return
       this.#reduction = reduction
       const { losses, norms, updateNorm } = reduction
       dispatch({ type: 'reduced', epoch, step, losses, norms, updateNorm })

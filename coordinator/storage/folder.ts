@@ -1,7 +1,7 @@
 import { readFile, rm, rmdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { stringify } from 'yaml'
-import { type FileBytes, filesDigest, sha256 } from '../../protocol/digest.ts'
+import { type FileBytes, listingDigest, sha256Aside } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { Job } from '../../protocol/job.ts'
 import { diskError, namesIn, partName, replaceFile, replaceFolder } from './files.ts'
@@ -101,7 +101,9 @@ export class RunFolder {
     await replaceFile(this.#statePath(version), state)
     await replaceFolder(join(this.path, 'checkpoints', stepName(version)), files)
     if (last) await replaceFolder(this.finalCheckpoint, files)
-    return { sha256: filesDigest(files), stateSha256: sha256(state) }
+    const listing: { path: string; sha256: string }[] = []
+    for (const { path, bytes } of files) listing.push({ path, sha256: await sha256Aside(bytes) })
+    return { sha256: listingDigest(listing), stateSha256: await sha256Aside(state) }
   }
 
   /** States are only for going on: `durable`, the one that the journal names, is the only one that is. Of checkpoints the last two stay. */
@@ -131,7 +133,7 @@ export class RunFolder {
         cause,
       })
     })
-    if (sha256(bytes) !== expectedSha256) throw new LetheError('STORAGE_WRITE', { message: `${path} is damaged`, hint })
+    if ((await sha256Aside(bytes)) !== expectedSha256) throw new LetheError('STORAGE_WRITE', { message: `${path} is damaged`, hint })
     return bytes
   }
 

@@ -127,8 +127,11 @@ function badFrames(chance: Chance, message: object): Buffer {
   ])
 }
 
-/** Two packets and the first frame: what is behind it is not read any more. */
-const messagesEach = 3
+/** Two packets, two old ones, and the first frame: what is behind it is not read any more. */
+const messagesEach = 5
+
+/** Packets of memberships that are over, to be sent again. */
+const replayed = 64
 
 /** Somebody joins for every frame, because the first one that is wrong ends the membership. */
 export async function attackBulk(
@@ -142,6 +145,7 @@ export async function attackBulk(
   const result = tally('/bulk', true)
   const chance = new Chance(seed, 5)
   const subject = upSubject(known.cluster, known.runId)
+  const old: Uint8Array[] = []
   await repeat(messages, 16, async () => {
     const { worker, memberKey } = await join(bus, record, token, known.cluster)
     const socket = await RawSocket.open(port, bulkPath, { ...version, [memberHeader]: memberKey })
@@ -149,7 +153,9 @@ export async function attackBulk(
     for (let seq = 1; seq < 3; seq++) {
       const own = packet(chance, known, { worker, memberKey, epoch: known.epoch, seq, ack: 0, body: null })
       bus.publish(subject, chance.happens(0.5) ? write({ ...own, seq: chance.integer(0, 2 ** 40) }) : malformed(chance, own))
+      old.push(write({ ...own, body: { type: 'leaving', reason: 'once more' } }))
     }
+    if (old.length > replayed) for (const again of old.splice(0, 2)) bus.publish(subject, again)
     socket.send(badFrames(chance, bulkMessage(chance, known)))
     await expectEnd(socket, result, 'a broken frame')
     result.connections += 1

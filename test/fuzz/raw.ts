@@ -5,6 +5,7 @@ import { noise } from './wild.ts'
 /* TCP without a library that keeps the rules: what is sent is what the fuzzer says, and all that comes back is kept. */
 
 const ownAddresses = 200
+const partialFrameMs = 2000
 let opened = 0
 
 /** Addresses of our own take turns, because a port of one is not free again for a minute. */
@@ -158,14 +159,16 @@ export class RawSocket {
     if (this.#socket.writable) this.#socket.write(bytes)
   }
 
-  /** False where the server keeps it open. */
+  /** False where the server keeps it open, even when our end is closed: what looks like a part of a frame is waited for until then. */
   async ends(patienceMs: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined
+    const hangUp = setTimeout(() => this.#socket.end(), partialFrameMs)
+    let patience: NodeJS.Timeout | undefined
     const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), patienceMs)
+      patience = setTimeout(() => resolve(false), patienceMs)
     })
     const ended = await Promise.race([this.#ended.then(() => true), late])
-    clearTimeout(timer)
+    clearTimeout(hangUp)
+    clearTimeout(patience)
     return ended
   }
 

@@ -17,7 +17,7 @@ export interface SiegeOptions {
   seed: number
   /** On each port that takes many messages on one connection. */
   messages: number
-  /** On each port where every message costs a connection, or a membership. */
+  /** On each port where every message costs a connection, or a membership; and on the subjects of the embedded bus, whose port has had its share. */
   connections: number
   /** How long the attack is expected to take. */
   seconds: number
@@ -101,8 +101,8 @@ export async function siegeEmbedded({ folder, seed, messages, connections, secon
       return inTurn(say, [
         () => attackAsStranger('/bus and /bulk', target.port, many, seedOf(0), secrets),
         () => attackBus(target.port, known, many, seedOf(1)),
-        () => attackUp(bus, known, many, seedOf(2)),
-        () => attackJoin(bus, record, known, many, seedOf(3)),
+        () => attackUp(bus, known, few, seedOf(2)),
+        () => attackJoin(bus, record, known, few, seedOf(3)),
         () => attackBulk(bus, target.port, record, known, few, seedOf(4)),
       ])
     }

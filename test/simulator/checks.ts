@@ -1,7 +1,7 @@
-import type { LogEntry } from './store.ts'
 import type { Cluster } from './cluster.ts'
 import type { ModelCoordinator } from './coordinator.ts'
 import { measure } from './model.ts'
+import type { LogEntry } from './store.ts'
 import type { ModelWorker } from './worker.ts'
 
 /** What has to hold at every moment, and at the end, whatever happens. */
@@ -71,7 +71,10 @@ export class Checks {
           this.#violate('nothing twice', `version ${event.version} is committed after ${this.commits.length}`)
         this.commits.push(event.digest)
         if (this.#isExact && event.digest !== reference[event.version])
-          this.#violate('equal digests', `version ${event.version} is committed with ${event.digest}, a single worker has ${reference[event.version]}`)
+          this.#violate(
+            'equal digests',
+            `version ${event.version} is committed with ${event.digest}, a single worker has ${reference[event.version]}`,
+          )
         return
       case 'rewound':
         if (this.#isExact) this.#violate('nothing lost', 'an exact run goes back in its journal')

@@ -94,7 +94,10 @@ export class Cluster {
       work()
     } catch (error) {
       if (error instanceof Violation || !(error instanceof LetheError || error instanceof RangeError)) throw error
-      this.world.violate('protocol', `${what}: ${error.message}${error instanceof LetheError && error.received ? ` (${error.received})` : ''}`)
+      this.world.violate(
+        'protocol',
+        `${what}: ${error.message}${error instanceof LetheError && error.received ? ` (${error.received})` : ''}`,
+      )
     }
   }
 

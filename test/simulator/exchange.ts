@@ -81,7 +81,8 @@ export class ModelExchange {
   accept(message: MeshMessage): void {
     if (message.type === 'share') this.#takeShare(message)
     else if (message.epoch > this.#epoch) this.#early.push(message)
-    else if (message.epoch === this.#epoch || (this.#options.world.flaw === 'takesOldEpochs' && message.step === this.#step)) this.#take(message)
+    else if (message.epoch === this.#epoch || (this.#options.world.flaw === 'takesOldEpochs' && message.step === this.#step))
+      this.#take(message)
     else this.late += 1
   }
 

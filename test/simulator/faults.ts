@@ -89,7 +89,11 @@ export class Faults {
     const workers = cluster.workers.filter(({ process, isGone }) => process.isAlive && !isGone)
     const coordinators = cluster.coordinators.filter(({ process }) => process.isAlive)
     const other = coordinators[target % Math.max(1, coordinators.length)]
-    return { cluster, worker: workers[target % Math.max(1, workers.length)], coordinator: target % 4 < 3 ? (cluster.leader ?? other) : other }
+    return {
+      cluster,
+      worker: workers[target % Math.max(1, workers.length)],
+      coordinator: target % 4 < 3 ? (cluster.leader ?? other) : other,
+    }
   }
 
   #pause(one: ModelWorker | ModelCoordinator, later: (work: () => void) => void): void {

@@ -49,7 +49,8 @@ export function simulateQueue(seed: number, flaw: QueueFlaw = 'none'): { invaria
       const held = heldUntil.get(index)
       if (step(index, { type: 'take', leaseMs, maxDeliveries }) !== 'yes') continue
       const { epoch } = items[index]
-      if (held && world.now < held.at) world.violate('held items stay', `item ${index} goes to epoch ${epoch} while epoch ${held.epoch} holds it`)
+      if (held && world.now < held.at)
+        world.violate('held items stay', `item ${index} goes to epoch ${epoch} while epoch ${held.epoch} holds it`)
       heldUntil.set(index, { epoch, at: world.now + leaseMs })
       return { index, epoch }
     }
@@ -148,7 +149,8 @@ export function simulateQueue(seed: number, flaw: QueueFlaw = 'none'): { invaria
     while (items.some(({ status }) => status === 'ready' || status === 'leased'))
       if (world.now > patienceMs || !world.step()) world.violate('nothing lost', `items are ${items.map(({ status }) => status)}`)
     for (const [index, { status, deliveries }] of items.entries())
-      if (status === 'dead' && deliveries < maxDeliveries) world.violate('nothing lost', `item ${index} is dead after ${deliveries} deliveries`)
+      if (status === 'dead' && deliveries < maxDeliveries)
+        world.violate('nothing lost', `item ${index} is dead after ${deliveries} deliveries`)
     return null
   } catch (error) {
     if (!(error instanceof Violation)) throw error

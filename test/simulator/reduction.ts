@@ -1,6 +1,6 @@
-import { Round } from '../../coordinator/reduce/round.ts'
-import type { Delivered, RoundPlan } from '../../coordinator/reduce/reducer.ts'
 import type { Range } from '../../coordinator/planner.ts'
+import type { Delivered, RoundPlan } from '../../coordinator/reduce/reducer.ts'
+import { Round } from '../../coordinator/reduce/round.ts'
 import { combineInPlace } from '../../protocol/blocks.ts'
 import type { WorkerMessage } from '../../protocol/messages.ts'
 import { addInPlace, type TreeSum } from '../../protocol/tree.ts'

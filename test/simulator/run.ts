@@ -1,18 +1,16 @@
 import type { JournalEvent } from '../../coordinator/journal/journal.ts'
 import { fold, type History, resumed } from '../../coordinator/journal/journal.ts'
 import { patienceOf } from '../../coordinator/net/liveness.ts'
-import { Audit, type Dispute, rangeDigest } from '../../coordinator/run/audit.ts'
 import { decide } from '../../coordinator/run/decide.ts'
 import { hasWork, initialState, type RunCommand, type RunEvent, type RunState } from '../../coordinator/run/state.ts'
-import { ErrorFeedback, fromBf16 } from '../../protocol/bf16.ts'
-import type { NodeDigest, WorkerMessage } from '../../protocol/messages.ts'
+import type { WorkerMessage } from '../../protocol/messages.ts'
 import type { Cluster } from './cluster.ts'
 import type { ModelCoordinator } from './coordinator.ts'
-import { digestOf, lengthOf, measure, type ModelState } from './model.ts'
+import { digestOf, type ModelState, measure } from './model.ts'
 import type { Socket } from './network.ts'
-import { ModelReducer, type Reduction } from './reduction.ts'
 import { type ModelPeer, ModelRoster } from './roster.ts'
 import type { ModelJournal } from './store.ts'
+import { ModelTraining } from './training.ts'
 import type { BulkUp, ModelWelcome, UpPacket } from './wire.ts'
 import type { ModelWorker } from './worker.ts'
 
@@ -29,7 +27,7 @@ export interface ModelRunOptions {
   onFinished(): void
 }
 
-/** `coordinator/run/run.ts` and `training.ts` in virtual time: carries out what the product's `decide` says. */
+/** `coordinator/run/run.ts` in virtual time: carries out what the product's `decide` says. */
 export class ModelRun {
   readonly state: RunState
   readonly roster: ModelRoster
@@ -37,16 +35,12 @@ export class ModelRun {
   readonly #names = new Map<string, ModelWorker>()
   readonly #meshUrls = new Map<string, string | null>()
   readonly #tickets = new Map<number, { worker: string; phase: 'before' | 'after'; unit: number }>()
-  readonly #reducer: ModelReducer
-  readonly #feedback: ErrorFeedback
+  readonly #training: ModelTraining
   #issued = 0
   #events: RunEvent[] = []
   #isDeciding = false
   #isSuspended = false
   #isOver = false
-  #reduction: Reduction | null = null
-  #awaiting: Reduction | null = null
-  #audit: Audit | null = null
   #asked: { ticket: number; worker: string } | null = null
   #export: { ticket: number; version: number; digest: string; state: ModelState } | null = null
   #saving: (() => void)[] = []
@@ -57,13 +51,6 @@ export class ModelRun {
     const { cluster, coordinator, history, epoch } = options
     const { scenario } = cluster
     this.state = initialState({ ...scenario.settings, firstEpoch: epoch * plansPerLeader }, resumed(history))
-    this.#feedback = new ErrorFeedback(lengthOf(scenario.job))
-    this.#reducer = new ModelReducer({
-      job: scenario.job,
-      flaw: cluster.world.flaw,
-      onDelivered: (part) => this.dispatch({ type: 'delivered', ...part }),
-      onReduced: (reduction) => this.#process.after(0.5, () => this.#onReduced(reduction)),
-    })
     this.roster = new ModelRoster({
       cluster,
       process: coordinator.process,
@@ -72,6 +59,18 @@ export class ModelRun {
       onLeft: (worker, reason) => this.#onLeft(worker, reason),
       patienceMs: (worker) => (hasWork(this.state, worker) ? patienceOf(this.state.members.get(worker)?.speed ?? null) : null),
       onTick: () => this.dispatch({ type: 'tick' }),
+    })
+    this.#training = new ModelTraining({
+      cluster,
+      process: coordinator.process,
+      send: (worker, message) => this.roster.get(worker)?.send(message),
+      sendBulk: (worker, message) => this.roster.get(worker)?.sendBulk(message),
+      dispatch: (event) => this.dispatch(event),
+      presentEpoch: () => this.state.plan?.epoch ?? null,
+      blame: (worker) => {
+        cluster.checks.dismissed(this.#names.get(worker), 'it is the first')
+        this.#part(worker, 'it is the first')
+      },
     })
   }
 
@@ -116,7 +115,7 @@ export class ModelRun {
     this.#events.push(event)
     if (this.#isDeciding || !this.#mayDecide) return
     this.#isDeciding = true
-    for (let next = this.#events.shift(); next && !this.#isOver && this.#mayDecide; next = this.#events.shift()) this.#step(next)
+    while (this.#events.length > 0 && !this.#isOver && this.#mayDecide) this.#step(this.#events.shift() as RunEvent)
     this.#isDeciding = false
   }
 
@@ -145,23 +144,14 @@ export class ModelRun {
       case 'phase':
         return this.#tell(`— ${command.phase} —`)
       case 'plan':
-        return this.#plan(command)
+        return this.#training.plan(command)
       case 'assist':
         if (world.flaw === 'keepsDeadOwners' && cause.type === 'left') return
-        this.#reducer.assist(command.epoch, command.ranges)
-        for (const { worker, ...range } of command.ranges)
-          this.roster.get(worker)?.send({ type: 'assist', epoch: command.epoch, step: command.step, ...range })
-        return
-      case 'trial': {
-        const { epoch, step, start, end, workers } = command
-        this.#audit = null
-        this.#awaiting = null
-        for (const worker of workers)
-          this.roster.get(worker)?.send({ type: 'assign', epoch, step, start: 0, end: 0, audit: { start, end }, slices: null })
-        return
-      }
+        return this.#training.assist(command)
+      case 'trial':
+        return this.#training.trial(command)
       case 'release':
-        return this.#release(command)
+        return this.#training.release(command)
       case 'apply':
         for (const worker of command.workers) this.roster.get(worker)?.send({ type: 'apply', epoch: command.epoch, step: command.step })
         return
@@ -231,54 +221,6 @@ export class ModelRun {
     journal.append(event, done)
   }
 
-  #plan({ epoch, step, ranges, slices, audits }: CommandOf<'plan'>): void {
-    const { cluster } = this.#options
-    const { job } = cluster.scenario
-    cluster.world.onMoment('planned')
-    if (audits) cluster.auditedEpochs.add(epoch)
-    const counts = { channels: job.channels, microBatches: job.microBatches }
-    const isChecked = audits && cluster.world.flaw !== 'ignoresAudits'
-    this.#audit = isChecked ? new Audit(epoch, ranges.filter(({ start, end }) => end > start), counts) : null
-    this.#awaiting = null
-    this.#reducer.begin({ epoch, step, ranges, slices })
-    for (const { worker, start, end } of ranges) {
-      const audited = audits?.find((range) => range.worker === worker)
-      const audit = audited ? { start: audited.start, end: audited.end } : null
-      this.roster.get(worker)?.send({ type: 'assign', epoch, step, start, end, audit, slices })
-    }
-  }
-
-  #onReduced(reduction: Reduction): void {
-    // Another plan took its place.
-    if (reduction.epoch !== this.state.plan?.epoch) return
-    this.#awaiting = reduction
-    this.#endAudit()
-  }
-
-  #endAudit(): void {
-    const reduction = this.#awaiting
-    if (!reduction || (this.#audit && !this.#audit.isClear)) return
-    this.#awaiting = null
-    this.#reduction = reduction
-    const { epoch, step, losses, norms, updateNorm } = reduction
-    this.#options.cluster.world.onMoment('reduced')
-    this.dispatch({ type: 'reduced', epoch, step, losses, norms, updateNorm })
-  }
-
-  #release({ epoch, step, workers }: CommandOf<'release'>): void {
-    const { world, scenario } = this.#options.cluster
-    const { losses, norms, updateNorm, coefficients, direction } = this.#reduction as Reduction
-    const figures = { losses, norms, updateNorm }
-    world.onMoment('released')
-    if (direction === null) {
-      for (const worker of workers) this.roster.get(worker)?.send({ type: 'combine', epoch, step, coefficients, to: workers, figures })
-      return
-    }
-    const { isExact } = scenario.settings
-    const values = isExact ? direction : fromBf16(Buffer.from(this.#feedback.encode(direction)))
-    for (const worker of workers) this.roster.get(worker)?.sendBulk({ type: 'direction', step, values: values.slice(), figures })
-  }
-
   #save({ ticket, version }: CommandOf<'save'>): void {
     const { cluster, coordinator } = this.#options
     const exported = this.#export
@@ -302,7 +244,8 @@ export class ModelRun {
 
   #sendState({ worker, version, ticket }: CommandOf<'sendState'>): void {
     const { cluster, coordinator } = this.#options
-    const exported = ticket === null ? coordinator.disk.get(version)?.state : this.#export?.ticket === ticket ? this.#export.state : undefined
+    const exported =
+      ticket === null ? coordinator.disk.get(version)?.state : this.#export?.ticket === ticket ? this.#export.state : undefined
     if (!exported) return cluster.world.violate('protocol', `there is no state of version ${version}`)
     const figures = this.state.version === version ? this.state.released : null
     this.roster.get(worker)?.sendBulk({ type: 'state', version, state: exported, figures })
@@ -324,15 +267,11 @@ export class ModelRun {
       case 'at':
         return this.dispatch({ type: 'at', worker, version: message.version, digest: message.digest })
       case 'computed':
-        cluster.guard('terms', () => this.#reducer.computed(worker, message))
-        if (this.#audit?.epoch === message.epoch) this.#claim(worker, message.step, message.terms)
-        return
+        return this.#training.onComputed(worker, message)
       case 'audited':
-        if (this.#audit?.epoch === message.epoch) this.#claim(worker, message.step, message.digests)
-        else this.dispatch({ type: 'voted', worker, epoch: message.epoch, digest: rangeDigest(message.digests) })
-        return
+        return this.#training.onAudited(worker, message)
       case 'sliced':
-        return cluster.guard('a slice', () => this.#reducer.sliced(worker, message))
+        return this.#training.onSliced(worker, message)
       case 'gathered':
         return this.dispatch({ type: 'gathered', worker, epoch: message.epoch, digest: message.sha256 })
       case 'leaving':
@@ -342,22 +281,6 @@ export class ModelRun {
     }
   }
 
-  #claim(worker: string, step: number, nodes: readonly NodeDigest[]): void {
-    const audit = this.#audit as Audit
-    const dispute = audit.claim(worker, nodes)
-    if (dispute) this.#dispute(audit.epoch, step, dispute)
-    else this.#endAudit()
-  }
-
-  #dispute(epoch: number, step: number, dispute: Dispute): void {
-    if (this.#options.cluster.world.flaw === 'blamesTheFirst') {
-      const [first] = dispute.claims
-      this.#options.cluster.checks.dismissed(this.#names.get(first.worker), 'it is the first')
-      return this.#part(first.worker, 'it is the first')
-    }
-    this.dispatch({ type: 'disputed', epoch, step, ...dispute })
-  }
-
   onBulk(worker: string, message: BulkUp): void {
     const { cluster } = this.#options
     const peer = this.roster.get(worker)
@@ -365,13 +288,8 @@ export class ModelRun {
     const unasked = (what: string) => cluster.world.violate('protocol', `${worker} sent ${what} that it was not asked for`)
     if (!this.state.members.has(worker)) return unasked(`a ${message.type}`)
     switch (message.type) {
-      case 'partial': {
-        const { epoch, step, partial, sha256, computeMs } = message
-        const { channel, node } = partial
-        cluster.guard(`a partial of ${worker}`, () => this.#reducer.accept(worker, { epoch, step }, partial, computeMs))
-        if (this.#audit?.epoch === epoch) this.#claim(worker, step, [{ channel, ...node, sha256 }])
-        return
-      }
+      case 'partial':
+        return this.#training.onPartial(worker, message)
       case 'relay':
         this.roster.get(message.to)?.sendBulk({ type: 'relayed', message: message.message })
         return
@@ -388,10 +306,10 @@ export class ModelRun {
         if (ticket?.worker !== worker) return unasked('a measurement')
         this.#tickets.delete(message.ticket)
         const { phase, unit } = ticket
-        const evaluated = () => this.dispatch({ type: 'evaluated', worker, phase, unit })
-        // The worker left after it had answered, and the unit was given out once more.
-        if (this.#options.history.evaluated[phase].has(unit)) return evaluated()
-        return this.#record({ type: 'evaluated', phase, unit, values: [message.value], images: new Uint8Array(0) }, evaluated)
+        // The worker before left after it had answered: its answer is being written.
+        if (this.#options.history.evaluated[phase].has(unit)) return
+        const event: JournalEvent = { type: 'evaluated', phase, unit, values: [message.value], images: new Uint8Array(0) }
+        return this.#record(event, () => this.dispatch({ type: 'evaluated', worker, phase, unit }))
       }
     }
   }

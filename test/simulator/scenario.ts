@@ -2,8 +2,8 @@ import type { RunSettings } from '../../coordinator/run/state.ts'
 import { Chance } from './chance.ts'
 import type { ModelJob } from './model.ts'
 import { fairWeather, type Weather } from './network.ts'
-import type { Moment } from './world.ts'
 import type { Defect } from './worker.ts'
+import type { Moment } from './world.ts'
 
 export type FaultKind =
   | 'killWorker'
@@ -54,6 +54,11 @@ const allFaults: readonly FaultKind[] = [
   ...(['killWorker', 'killWorker', 'pauseWorker', 'cutWorker', 'slowWorker', 'slowWorker', 'breakSocket', 'drainWorker'] as const),
   ...(['joinWorker', 'killCoordinator', 'killCoordinator', 'pauseCoordinator', 'cutCoordinator', 'stopCoordinator', 'outage'] as const),
 ]
+/** Where steps may differ, most happens that takes workers and leaders apart for a while, each with a version of its own. */
+const partingFaults: readonly FaultKind[] = [
+  ...(['pauseWorker', 'pauseWorker', 'cutWorker', 'breakSocket', 'killWorker', 'joinWorker'] as const),
+  ...(['killCoordinator', 'killCoordinator', 'pauseCoordinator', 'stopCoordinator', 'stopCoordinator'] as const),
+]
 /** Beside a worker with wrong parameters only those that leave the others in the majority. */
 const mildFaults: readonly FaultKind[] = ['slowWorker', 'joinWorker']
 
@@ -61,8 +66,8 @@ const mildFaults: readonly FaultKind[] = ['slowWorker', 'joinWorker']
 export function scenarioOf(seed: number): Scenario {
   const chance = new Chance(seed, 1)
   const isHuge = chance.happens(0.05)
-  const defectType = chance.happens(0.2) ? chance.pick(['gradient', 'gradient', 'parameters', 'parent'] as const) : null
-  const isMild = defectType === 'parameters' || defectType === 'parent'
+  const defectType = chance.happens(0.2) ? chance.pick(['gradient', 'gradient', 'gradients', 'parameters', 'parent'] as const) : null
+  const isMild = defectType !== null && defectType !== 'gradient'
   const isExact = defectType !== null || chance.happens(0.7)
   const steps = isHuge ? chance.integer(7, 10) : chance.happens(0.05) ? 0 : chance.integer(2, 8)
   const job: ModelJob = {
@@ -79,7 +84,7 @@ export function scenarioOf(seed: number): Scenario {
   const microMs = chance.between(2, 25)
   const culprit = chance.below(workerCount)
   const defect: Defect | null = defectType && { type: defectType, step: chance.below(Math.max(1, steps - 1)) }
-  const faults = drawFaults(chance, isMild)
+  const faults = drawFaults(chance, isMild ? mildFaults : !isExact && chance.happens(0.7) ? partingFaults : allFaults, isMild ? 3 : 10)
   return {
     seed,
     job,
@@ -115,10 +120,10 @@ function drawWeather(chance: Chance): Weather {
   }
 }
 
-function drawFaults(chance: Chance, isMild: boolean): Fault[] {
+function drawFaults(chance: Chance, kinds: readonly FaultKind[], most: number): Fault[] {
   const untilMs = chance.pick([500, 1500, 4000, 8000])
-  return Array.from({ length: chance.below(isMild ? 3 : 10) }, () => ({
-    kind: chance.pick(isMild ? mildFaults : allFaults),
+  return Array.from({ length: chance.below(most) }, () => ({
+    kind: chance.pick(kinds),
     at: chance.between(0, untilMs),
     moment: chance.happens(0.5) ? chance.pick(moments) : null,
     count: 1 + Math.floor(12 * chance.real() ** 2),

@@ -20,5 +20,7 @@ export function checkSchedules(test: Test, from: number, to: number): void {
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   const hours = (sums.virtualMs / 3.6e6).toFixed(1)
   test.pass(`${to - from} schedules with ${sums.faults} faults: nothing lost, nothing twice, no deadlock, the digests of a single worker`)
-  test.comment(`${seconds} s for ${hours} h of virtual time: ${sums.leaders} leaders, ${sums.caught} workers that erred found out, ${sums.events} events`)
+  test.comment(
+    `${seconds} s for ${hours} h of virtual time: ${sums.leaders} leaders, ${sums.caught} workers that erred found out, ${sums.events} events`,
+  )
 }

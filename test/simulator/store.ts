@@ -1,5 +1,5 @@
-import type { RecordEntry } from '../../coordinator/leadership/state.ts'
 import { emptyHistory, fold, type History, type JournalEvent } from '../../coordinator/journal/journal.ts'
+import type { RecordEntry } from '../../coordinator/leadership/state.ts'
 import type { LeaderRecord } from '../../protocol/bus/subjects.ts'
 import type { Checks } from './checks.ts'
 import type { Network } from './network.ts'

@@ -1,5 +1,5 @@
-import { Channel } from '../../protocol/channel.ts'
 import type { LeaderRecord } from '../../protocol/bus/subjects.ts'
+import { Channel } from '../../protocol/channel.ts'
 import type { CoordinatorMessage, WorkerMessage } from '../../protocol/messages.ts'
 import { heartbeatMs } from '../../protocol/socket.ts'
 import type { Cluster } from './cluster.ts'
@@ -13,8 +13,9 @@ import { Process } from './world.ts'
 
 /** How this worker differs from a sound one. */
 export interface Defect {
-  type: 'gradient' | 'parameters' | 'parent'
-  /** The arithmetic errs once, from this step on. */
+  /** One gradient, all gradients, the parameters once, or those that it reads at its start. */
+  type: 'gradient' | 'gradients' | 'parameters' | 'parent'
+  /** From this step on. */
   step: number
 }
 
@@ -315,9 +316,13 @@ export class ModelWorker {
 
   /** An audited plan is the only one in which an error of one gradient can be found out. */
   #errs(what: 'gradient' | 'parameters', { epoch, step }: { epoch: number; step: number }): boolean {
-    if (this.defect?.type !== what || this.#hasErred || step < this.defect.step) return false
-    if (what === 'gradient' && !this.cluster.auditedEpochs.has(epoch)) return false
-    if (what === 'parameters' && this.cluster.seated < 3) return false
+    const { defect, cluster } = this
+    const isStubborn = defect?.type === 'gradients'
+    const kind = isStubborn ? 'gradient' : defect?.type
+    if (!defect || kind !== what || step < defect.step || (this.#hasErred && !isStubborn)) return false
+    if (what === 'gradient' && !cluster.auditedEpochs.has(epoch)) return false
+    // Of two nobody can say who is right for ever.
+    if (defect.type !== 'gradient' && cluster.seated < 3) return false
     this.#hasErred = true
     this.#tell(`!! one bit of its ${what} flips in step ${step}`)
     return true

@@ -19,7 +19,18 @@ interface Due {
 }
 
 /** Moments of a run to which a fault can be tied. */
-export type Moment = 'planned' | 'computed' | 'reduced' | 'released' | 'applied' | 'committing' | 'committed' | 'exported' | 'saving' | 'elected' | 'joined'
+export type Moment =
+  | 'planned'
+  | 'computed'
+  | 'reduced'
+  | 'released'
+  | 'applied'
+  | 'committing'
+  | 'committed'
+  | 'exported'
+  | 'saving'
+  | 'elected'
+  | 'joined'
 
 /** Virtual time: things happen one after another, in the order of their times, and nothing happens in between. */
 export class World {

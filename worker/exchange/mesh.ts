@@ -23,7 +23,7 @@ export interface MeshOptions {
   relay(to: string, message: MeshMessage, payload: Uint8Array): Promise<void>
   /** What an operator may want to know: who is relayed, who sent something invalid. */
   onNotice?(message: string): void
-  /** Sockets to each worker where transfers are large. */
+  /** Sockets to each worker where transfers are large: by default 2, and 1 to workers on this machine, where a second is slower. */
   sockets?: number
   patienceMs?: number
   retryMs?: number
@@ -84,7 +84,7 @@ export class Mesh {
     const known = this.#routes.get(worker)
     if (known) return known
     const { self, meshKey, tls, limit, onTransfer, relay, onNotice = () => {} } = this.#options
-    const { sockets = 2, patienceMs = 2000, retryMs = 10_000, stallMs = 15_000 } = this.#options
+    const { sockets, patienceMs = 2000, retryMs = 10_000, stallMs = 15_000 } = this.#options
     const route = new Route({
       ...{ worker, sockets, patienceMs, retryMs, stallMs, onNotice },
       dial: (url, onOpen) => dialPeer({ worker, self, url, meshKey, tls, timeoutMs: patienceMs, onOpen }),

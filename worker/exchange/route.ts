@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import type { MeshMessage } from '../../protocol/messages.ts'
+import { isLoopback } from '../../protocol/tls.ts'
 import { MeshSocket, type MeshSocketEvents } from './mesh-socket.ts'
 
 export interface RouteOptions {
   worker: string
-  /** Sockets that are dialled where transfers are large. */
-  sockets: number
+  /** Sockets that are dialled where transfers are large; where nothing is said, the address decides. */
+  sockets?: number
   /** How long a worker may take to be reached before the coordinator relays. */
   patienceMs: number
   /** Then it is tried again after this time, without waiting for it. */
@@ -57,7 +58,7 @@ export class Route {
 
   /** A socket of this worker, dialled or accepted. */
   attach(socket: WebSocket): void {
-    const { events, stallMs, sockets, worker, onNotice, onIdle } = this.#options
+    const { events, stallMs, worker, onNotice, onIdle } = this.#options
     const onClose = () => {
       this.#sockets.delete(one)
       if (this.#sockets.size === 0) onIdle()
@@ -65,7 +66,7 @@ export class Route {
     const one: MeshSocket = new MeshSocket(socket, { stallMs }, { ...events, onClose })
     this.#sockets.add(one)
     // Whoever dials again has lost the old ones, even where we have not noticed.
-    if (this.#sockets.size > 2 * sockets) [...this.#sockets][0].close()
+    if (this.#sockets.size > 2 * this.#wanted) [...this.#sockets][0].close()
     if (this.#isRelayed) onNotice(`worker ${worker} is reached directly again`)
     this.#isRelayed = false
     this.#wake()
@@ -129,8 +130,13 @@ export class Route {
 
   #widen(): void {
     if (this.#url === null || this.#connecting) return
-    const missing = this.#options.sockets - this.#sockets.size - this.#dialling
+    const missing = this.#wanted - this.#sockets.size - this.#dialling
     for (let i = 0; i < missing; i++) this.#dial().catch(() => {})
+  }
+
+  get #wanted(): number {
+    const isNear = this.#url !== null && URL.canParse(this.#url) && isLoopback(new URL(this.#url).hostname)
+    return this.#options.sockets ?? (isNear ? 1 : 2)
   }
 
   close(): void {

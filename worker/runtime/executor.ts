@@ -52,6 +52,8 @@ export class Executor {
   #exports: MessageOf<'export'>[] = []
   #evaluations: MessageOf<'evaluate'>[] = []
   readonly #stopping = new AbortController()
+  /** One for the whole membership: a race for each unit would leave a listener behind. */
+  readonly #stopped = aborted(this.#stopping.signal)
   #pumping: Promise<void> | null = null
   /** Something came since the last look for work. */
   #isPrompted = false
@@ -243,7 +245,7 @@ export class Executor {
       this.#stopping.signal.throwIfAborted()
       watermark.add('microBatches', 1)
     })
-    await Promise.race([sendBulk({ type: 'evaluation', ticket, values }, images), aborted(this.#stopping.signal)])
+    await Promise.race([sendBulk({ type: 'evaluation', ticket, values }, images), this.#stopped])
   }
 
   #answerExports(): void {

@@ -7,7 +7,9 @@ const microBatches = 7
 const channels = ['keep', 'forget']
 
 function nodesOf(start: number, end: number, text = 'same'): NodeDigest[] {
-  return channels.flatMap((channel) => subtrees(start, end, microBatches).map((node) => ({ channel, ...node, sha256: `${text} ${channel}` })))
+  return channels.flatMap((channel) =>
+    subtrees(start, end, microBatches).map((node) => ({ channel, ...node, sha256: `${text} ${channel}` })),
+  )
 }
 
 const auditOf = () =>

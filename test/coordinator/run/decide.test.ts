@@ -117,7 +117,8 @@ t.test('a part that is late goes to others too', async (t) => {
   for (let step = 0; step < 5; step++) {
     const { epoch, parts } = run.state.plan ?? { epoch: 0, parts: new Map() }
     run.now += 40
-    for (const [worker, [{ start, end }]] of parts) run.tell({ type: 'delivered', worker, epoch, start, end, computeMs: 10 * (end - start) })
+    for (const [worker, [{ start, end }]] of parts)
+      run.tell({ type: 'delivered', worker, epoch, start, end, computeMs: 10 * (end - start) })
     run.step(...workers)
   }
   run.heard()

@@ -122,6 +122,29 @@ t.test('never more than the window without credit', async (t) => {
   t.strictSame(a.relayed, [])
 })
 
+t.test('large transfers are dealt to several sockets, small ones need but one', async (t) => {
+  const hand = await byHand(t)
+  const perSocket: number[] = []
+  hand.server.on('connection', (socket) => {
+    const index = perSocket.push(0) - 1
+    socket.on('message', () => {
+      perSocket[index] += 1
+      socket.send(credit(1))
+    })
+  })
+  const a = await openMesh(t, 'a', { sockets: 3 })
+  a.mesh.setPeers([{ worker: 'b', url: hand.url }])
+  for (let step = 0; step < 5; step++) await a.mesh.send('b', message(step), payloadOf(1000))
+  t.strictSame(perSocket, [5])
+  while (perSocket.length < 3) await a.mesh.send('b', message(), payloadOf(segmentBytes))
+  await Promise.all(Array.from({ length: 30 }, (_, step) => a.mesh.send('b', message(step), payloadOf(segmentBytes))))
+  t.equal(perSocket.length, 3)
+  t.ok(
+    perSocket.every((count) => count >= 8),
+    `${perSocket}`,
+  )
+})
+
 t.test('credit for what was not sent, and a receiver that takes nothing, end the socket; the coordinator relays', async (t) => {
   for (const answer of [(socket: WebSocket) => socket.send(credit(8)), (socket: WebSocket) => socket.send('text'), () => {}]) {
     const hand = await byHand(t)
