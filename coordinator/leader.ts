@@ -63,8 +63,8 @@ export class Leader {
       startsOver: options.fresh,
       log,
       onElected: (epoch) => void this.#lead(epoch).catch((error) => this.fail(LetheError.from(error))),
-      onSuspended: () => this.#run?.suspend(true),
-      onResumed: () => this.#run?.suspend(false),
+      onSuspended: () => onEvent({ type: 'notice', message: 'the lease on the run could not be renewed: nothing is decided until it is' }),
+      onResumed: () => onEvent({ type: 'notice', message: 'the lease on the run holds again' }),
       onDeposed: (error) => this.fail(error),
       onFinished: () => void this.#readResult().catch((error) => this.fail(LetheError.from(error))),
     })
@@ -126,6 +126,7 @@ export class Leader {
       runId,
       settings: { expectedWorkers, reducer, auditEvery, epoch },
       meshKey: randomBytes(32).toString('hex'),
+      leads: () => this.#leadership.leads,
       publish: (address, packet) => control.publish(address, packet),
       log,
       onEvent,

@@ -42,6 +42,12 @@ interface Container {
   left: number
 }
 
+/** The same three tables by byte, 255 where a byte is in none. */
+const table = (bytes: Readonly<Record<number, number>>) => Uint8Array.from({ length: 256 }, (_, byte) => bytes[byte] ?? 255)
+const scalarTable = table(scalarBytes)
+const lengthTable = table(lengthBytes)
+const countTable = table(countBytes)
+
 const isStringByte = (byte: number) => (byte >= 0xa0 && byte < 0xc0) || (byte >= 0xd9 && byte <= 0xdb)
 
 /**
@@ -72,19 +78,19 @@ function fault(bytes: Uint8Array): string | null {
     if (byte < 0x80 || byte >= 0xe0) continue
     if (byte >= 0xa0 && byte < 0xc0) {
       position += byte - 0xa0
-    } else if (byte in scalarBytes) {
-      const size = scalarBytes[byte]
+    } else if (scalarTable[byte] !== 255) {
+      const size = scalarTable[byte]
       if (position + size > bytes.length) return 'is cut short'
       if (byte === 0xcf && view.getUint32(position) > 0x1fffff) return 'holds an integer above 2^53 - 1'
       if (byte === 0xd3 && (view.getInt32(position) > 0x1fffff || view.getInt32(position) < -0x200000))
         return 'holds an integer beyond ±2^53'
       position += size
-    } else if (byte in lengthBytes) {
-      const size = lengthBytes[byte]
+    } else if (lengthTable[byte] !== 255) {
+      const size = lengthTable[byte]
       if (position + size > bytes.length) return 'is cut short'
       position += size + unsigned(size)
-    } else if (byte < 0xa0 || byte in countBytes) {
-      const size = byte < 0xa0 ? 0 : countBytes[byte]
+    } else if (byte < 0xa0 || countTable[byte] !== 255) {
+      const size = byte < 0xa0 ? 0 : countTable[byte]
       if (position + size > bytes.length) return 'is cut short'
       const count = byte < 0xa0 ? byte & 0x0f : unsigned(size)
       position += size

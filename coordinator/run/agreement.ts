@@ -27,6 +27,11 @@ export function report(
     return
   }
   state.awaited.delete(worker)
+  // Judged, and on its way to the journal.
+  if (agreed !== undefined && state.issued >= version && version > state.journaled) {
+    if (agreed !== digest) exclude(state, worker, version, now, commands)
+    return
+  }
   const claimed = state.claims.get(digest)
   if (claimed === undefined) state.claims.set(digest, [worker])
   else if (claimed.at(-1) !== worker) claimed.push(worker)

@@ -11,6 +11,7 @@ const maxFailures = 3
 export class Attendance {
   readonly #meshUrls = new Map<string, string | null>()
   readonly #opened = new Map<string, Opened>()
+  #hasChanged = false
   #failures = 0
   #most = 0
   #reference: Picture | null = null
@@ -29,6 +30,13 @@ export class Attendance {
     return [...this.#meshUrls].map(([worker, url]) => ({ worker, url }))
   }
 
+  /** Since the last time that this was asked. */
+  hasChanged(): boolean {
+    const changed = this.#hasChanged
+    this.#hasChanged = false
+    return changed
+  }
+
   has(worker: string): boolean {
     return this.#meshUrls.has(worker)
   }
@@ -43,13 +51,14 @@ export class Attendance {
     const message = this.#opened.get(worker)
     this.#opened.delete(worker)
     this.#meshUrls.set(worker, message?.meshUrl ?? null)
+    this.#hasChanged = true
     this.#reference ??= message?.reference ?? null
     this.#most = Math.max(this.#most, members)
   }
 
   leave(worker: string): void {
     this.#opened.delete(worker)
-    this.#meshUrls.delete(worker)
+    if (this.#meshUrls.delete(worker)) this.#hasChanged = true
   }
 
   progressed(): void {

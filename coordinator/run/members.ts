@@ -27,7 +27,7 @@ export function admit(state: RunState, { worker, summary, parentDigest, held }: 
   const refuse = (code: 'DATA_CHANGED' | 'COMPUTE_DIGEST', message: string) =>
     commands.push({ type: 'dismiss', worker, code, message: `${worker} ${message}`, step: null })
   if (state.dataDigest !== null && state.dataDigest !== dataDigest(summary)) {
-    if (!peer && state.phase === 'gather')
+    if (!peer && state.phase === 'gather' && !state.settings.isSuccessor)
       throw new LetheError('DATA_CHANGED', { message: 'the data or the forget set are not those that the run began with' })
     return void refuse('DATA_CHANGED', 'reads other data, or another forget set, than the run')
   }
@@ -225,9 +225,16 @@ export function askForState(state: RunState, commands: RunCommand[]): void {
 export function excuse(state: RunState, now: number, commands: RunCommand[]): void {
   for (const [worker, member] of state.members) {
     if (!member.isLeaving) continue
+    // Until the sum is whole, its pieces may still be on their way.
+    const isSharing = state.plan?.slices != null && state.reduced === null && state.plan.parts.has(worker)
     const ownsSlice = state.plan?.slices?.some((slice) => slice.worker === worker)
     const isNeeded =
-      owesPart(state, worker) || ownsSlice || state.trial?.missing.has(worker) || member.unit !== null || state.export?.worker === worker
+      owesPart(state, worker) ||
+      isSharing ||
+      ownsSlice ||
+      state.trial?.missing.has(worker) ||
+      member.unit !== null ||
+      state.export?.worker === worker
     const isLastCopy = member.follows && state.version > state.durable && !someMember(state, (one) => isActive(state, one))
     if (isNeeded || isLastCopy) continue
     depart(state, worker, now, commands)

@@ -21,6 +21,8 @@ export interface RunOptions {
   settings: SettingsOptions
   /** Opens the sockets between workers. */
   meshKey: string
+  /** May this coordinator decide anything now? */
+  leads(): boolean
   publish(address: string, packet: Omit<DownPacket, 'epoch'>): void
   log: Log
   onEvent(event: CoordinatorEvent): void

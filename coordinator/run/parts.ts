@@ -46,12 +46,13 @@ export function reassign(state: RunState, worker: string, now: number, commands:
     state.reduced = null
     return
   }
-  // Its digests are what the audit waits for.
-  if (current.isAudited && !isReduced) {
+  const own = current.parts.get(worker) ?? []
+  // Its digests are what the audit waits for; its pieces may not have reached the owners, and nobody can tell.
+  if (!isReduced && (current.isAudited || (current.slices !== null && own.some(({ start, end }) => end > start)))) {
     state.plan = null
     return
   }
-  const owed = current.parts.get(worker)?.filter((part) => isOwed(part) && !part.isAssisted) ?? []
+  const owed = own.filter((part) => isOwed(part) && !part.isAssisted)
   current.parts.delete(worker)
   if (owed.length === 0 || isReduced) return
   const helpers = planned(state, current)

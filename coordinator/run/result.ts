@@ -30,6 +30,7 @@ export function settingsOf(job: Job, options: SettingsOptions): RunSettings {
     auditEvery: options.auditEvery,
     isExact: job.kind === 'evaluate' || job.training.wire === 'f32',
     firstEpoch: options.epoch * plansPerLeader,
+    isSuccessor: options.epoch > 1,
     units: { before: job.kind === 'unlearn' ? units : 0, after: units },
   }
 }

@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws'
 import { type FileBytes, sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { CoordinatorMessage, DownPacket, UpPacket, Welcome, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
-import { isSameSecret } from '../../protocol/secret.ts'
+import { isSameKey } from '../../protocol/secret.ts'
 import { Liveness } from '../net/liveness.ts'
 import { Peer } from '../net/peer.ts'
 
@@ -104,7 +104,7 @@ export class Roster {
   receive(packet: UpPacket): void {
     const entry = this.#entries.get(packet.worker)
     const peer = entry?.peer ?? this.#leaving.get(packet.worker)?.peer
-    if (!peer || !isSameSecret(packet.memberKey, peer.memberKey)) return
+    if (!peer || !isSameKey(packet.memberKey, peer.memberKey)) return
     entry?.liveness.beat(packet.mark)
     peer.receive(packet)
   }

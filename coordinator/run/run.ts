@@ -44,7 +44,6 @@ export class Run {
   readonly #events: RunEvent[] = []
   readonly #attendance = new Attendance()
   #isDeciding = false
-  #isSuspended = false
   #reason = ''
   #training: Training | null = null
   #saving: Promise<void> = Promise.resolve()
@@ -109,12 +108,6 @@ export class Run {
     this.#roster.setBus(isUp)
   }
 
-  /** While it is not certain that this coordinator still leads, nothing is decided; what happens is kept. */
-  suspend(isSuspended: boolean): void {
-    this.#isSuspended = isSuspended
-    if (!isSuspended) this.#dispatch({ type: 'tick' })
-  }
-
   /** Ends the run with this error; what is durable stays. Does nothing once the run is over. */
   fail(error: LetheError): void {
     if (this.#isOver) return
@@ -146,7 +139,8 @@ export class Run {
 
   #dispatch(event: RunEvent): void {
     this.#events.push(event)
-    if (this.#isDeciding || this.#isSuspended) return
+    // While it is not certain that this coordinator still leads, as after a pause, what happens is kept.
+    if (this.#isDeciding || !this.#options.leads()) return
     this.#isDeciding = true
     try {
       for (let next = this.#events.shift(); next !== undefined && !this.#isOver; next = this.#events.shift()) this.#step(next)
@@ -183,12 +177,14 @@ export class Run {
         return this.#enter(command.phase)
       case 'plan':
         this.#options.onEvent({ type: 'planned', step: command.step, epoch: command.epoch })
+        this.#introduce()
         return training.plan(command)
       case 'assist':
         return training.assist(command)
       case 'trial':
         return training.trial(command)
       case 'release':
+        this.#introduce()
         return training.release(command)
       case 'apply':
         return training.apply(command)
@@ -322,13 +318,13 @@ export class Run {
     if (this.#attendance.has(worker)) return
     this.#prepare(summary)
     this.#attendance.join(worker, this.#state.members.size)
-    this.#introduce()
     this.#announce('workerJoined', worker, summary.engine)
   }
 
-  /** Workers that reduce among themselves must know where the others are. */
+  /** Workers that reduce among themselves must know where the others are, before they send anything; not at every coming and going. */
   #introduce(): void {
-    if (this.#options.settings.reducer === 'sharded') this.#roster.tell({ type: 'peers', peers: this.#attendance.peers })
+    if (this.#options.settings.reducer === 'sharded' && this.#attendance.hasChanged())
+      this.#roster.tell({ type: 'peers', peers: this.#attendance.peers })
   }
 
   /** The first session tells what the job really is. */
@@ -374,8 +370,11 @@ export class Run {
         const { phase, unit } = this.#mailbox.close(worker, message.ticket)
         const { values } = message
         this.#attendance.progressed()
-        this.#background(this.#books.record({ type: 'evaluated', phase, unit, values, images: payload }))
-        this.#dispatch({ type: 'evaluated', worker, phase, unit })
+        // The worker before left after it had answered: its answer is being written.
+        if (this.#options.history.evaluated[phase].has(unit)) return
+        // Training must not begin before what was measured of the parent is durable: nobody could measure it again.
+        const written = this.#books.record({ type: 'evaluated', phase, unit, values, images: payload })
+        this.#background(written.then(() => this.#dispatch({ type: 'evaluated', worker, phase, unit })))
         return this.#reportEvaluated(phase)
       }
     }
@@ -391,9 +390,7 @@ export class Run {
     const isMember = this.#attendance.has(worker)
     this.#attendance.leave(worker)
     this.#dispatch({ type: 'left', worker, reason })
-    if (!isMember || this.#isOver) return
-    this.#introduce()
-    this.#announce('workerLeft', worker, reason)
+    if (isMember && !this.#isOver) this.#announce('workerLeft', worker, reason)
   }
 
   #announce(type: 'workerJoined' | 'workerLeft', worker: string, reason: string): void {

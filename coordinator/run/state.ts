@@ -26,6 +26,8 @@ export interface RunSettings {
   readonly isExact: boolean
   /** Plans of this coordinator are numbered from here: above those of any earlier leader. */
   readonly firstEpoch: number
+  /** Another coordinator led before: workers that it had may be on their way, and the first one to come need not be right. */
+  readonly isSuccessor: boolean
 }
 
 export interface Member {
@@ -248,11 +250,24 @@ export function owesPart({ plan }: RunState, worker: string): boolean {
   return plan?.parts.get(worker)?.some(isOwed) ?? false
 }
 
+/** An owner that could have all pieces has its sums to make; one that waits for others need not move. */
+function owesSlice({ plan, reduced }: RunState, worker: string): boolean {
+  if (plan === null || reduced !== null || !plan.slices?.some((slice) => slice.worker === worker)) return false
+  return [...plan.parts.values()].every((parts) => parts.every(({ isDone, start, end }) => isDone || end === start))
+}
+
 /** Does the run wait for this worker: for a version, a measurement, a state, a direction, or a part of a step? */
 export function hasWork(state: RunState, worker: string): boolean {
   const member = state.members.get(worker)
   if (!member) return false
   const isBehind = member.follows && (member.version === null || member.version < state.version)
   const owesDirection = state.gathering?.missing.has(worker) || state.trial?.missing.has(worker)
-  return isBehind || owesPart(state, worker) || owesDirection === true || member.unit !== null || state.export?.worker === worker
+  return (
+    isBehind ||
+    owesPart(state, worker) ||
+    owesSlice(state, worker) ||
+    owesDirection === true ||
+    member.unit !== null ||
+    state.export?.worker === worker
+  )
 }

@@ -50,7 +50,7 @@ export class ModelRun {
     this.#options = options
     const { cluster, coordinator, history, epoch } = options
     const { scenario } = cluster
-    this.state = initialState({ ...scenario.settings, firstEpoch: epoch * plansPerLeader }, resumed(history))
+    this.state = initialState({ ...scenario.settings, firstEpoch: epoch * plansPerLeader, isSuccessor: epoch > 1 }, resumed(history))
     this.roster = new ModelRoster({
       cluster,
       process: coordinator.process,

@@ -34,7 +34,7 @@ export interface Fault {
 export interface Scenario {
   seed: number
   job: ModelJob
-  settings: Omit<RunSettings, 'firstEpoch'>
+  settings: Omit<RunSettings, 'firstEpoch' | 'isSuccessor'>
   coordinators: number
   workers: { microMs: number; defect: Defect | null; isHidden: boolean }[]
   weather: Weather

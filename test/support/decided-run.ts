@@ -37,6 +37,7 @@ export class DecidedRun {
       auditEvery: 0,
       isExact: true,
       firstEpoch: 100,
+      isSuccessor: false,
       ...settings,
     }
     this.state = initialState(whole, { ...nothing, ...resumed })
