@@ -93,6 +93,7 @@ async function measure(workers: number): Promise<Measured> {
     runId,
     settings: { expectedWorkers: workers, reducer, auditEvery: 0, epoch },
     meshKey: hex('mesh'),
+    leads: () => true,
     publish: (address, packet) => control.publish(address, packet),
     log: silentLog,
     onEvent: () => {},

@@ -173,7 +173,7 @@ class Watch {
 
   #onEnded(one: Coordinator | Worker, status: number | null, signal: string | null): void {
     const isWorker = 'names' in one
-    if (signal === 'SIGKILL') return
+    if (signal === 'SIGKILL' || (isWorker && this.isOver && one.names.length === 0)) return
     const said =
       one
         .stderr()
@@ -210,6 +210,8 @@ async function checkEnd(cluster: Cluster, watch: Watch, expected: string): Promi
   const onDisk = filesDigest(readdirSync(path).map((name) => ({ path: name, bytes: readFileSync(join(path, name)) })))
   if (onDisk !== sha256) watch.blame(`the checkpoint on disk is ${onDisk}, the report says ${sha256}`)
   if (report.faults.length > 0) watch.blame(`workers are named that did nothing wrong: ${JSON.stringify(report.faults)}`)
+  // One that came after the end waits for another run.
+  for (const worker of cluster.workers) if (worker.isAlive && worker.names.length === 0) worker.signal('SIGTERM')
   const all = [...cluster.coordinators, ...cluster.workers]
   await Promise.race([Promise.all(all.map(({ ended }) => ended)), sleep(partMs)])
   for (const one of all.filter(({ isAlive }) => isAlive))
