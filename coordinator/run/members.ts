@@ -34,8 +34,6 @@ export function admit(state: RunState, { worker, summary, parentDigest, held }: 
   if (peer) {
     if (peer.summary.engine !== summary.engine)
       return void refuse('COMPUTE_DIGEST', `computes with ${summary.engine}, the run with ${peer.summary.engine}`)
-    if (peer.summary.parameterCount !== summary.parameterCount)
-      return void refuse('COMPUTE_DIGEST', `has ${summary.parameterCount} parameters, the run ${peer.summary.parameterCount}`)
     if (peer.parentDigest !== parentDigest) return void refuse('COMPUTE_DIGEST', 'reads other parameters than the run from the same files')
   }
   state.dataDigest = dataDigest(summary)

@@ -31,6 +31,8 @@ interface Entry {
 /** A worker that has left is still answered until its last word has arrived, but no longer than this. */
 const farewellMs = 3000
 const channelTickMs = 50
+/** Whoever joins again and again must not fill the memory. */
+const rememberedIdentities = 2048
 const tickMs = 100
 
 /** Who is connected, and who is alive. */
@@ -41,7 +43,7 @@ export class Roster {
   readonly #byInstance = new Map<string, Entry>()
   readonly #leaving = new Map<string, { peer: Peer; until: number }>()
   readonly #timers: NodeJS.Timeout[]
-  /** Also of those who have left: what a worker did may be found out later. */
+  /** Also of those who have left, the latest of them: what a worker did may be found out later. */
   readonly #identities = new Map<string, { host: string; fingerprint: string }>()
   #joined = 0
   #lastTick = performance.now()
@@ -90,10 +92,16 @@ export class Roster {
     )
     const entry = { peer, liveness: new Liveness(tickMs), instance }
     this.#entries.set(peer.worker, entry)
-    this.#identities.set(peer.worker, { host, fingerprint })
+    this.#remember(peer.worker, { host, fingerprint })
     this.#byKey.set(sha256(Buffer.from(peer.memberKey)), entry)
     this.#byInstance.set(instance, entry)
     return this.#welcome(peer)
+  }
+
+  #remember(worker: string, identity: { host: string; fingerprint: string }): void {
+    this.#identities.set(worker, identity)
+    if (this.#identities.size <= rememberedIdentities) return
+    for (const name of this.#identities.keys()) if (!this.#entries.has(name)) return void this.#identities.delete(name)
   }
 
   #welcome({ worker, memberKey, address }: Peer): Welcome {
