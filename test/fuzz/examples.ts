@@ -1,4 +1,4 @@
-import type { Hello, MeshMessage, Unsent, UpPacket, Welcome, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
+import type { Hello, MeshMessage, Unsent, UpPacket, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import type { Chance } from '../simulator/chance.ts'
 
 /* Messages as they should be, of every kind that a port takes: what chance then spoils. */
@@ -109,13 +109,11 @@ export function permitted(chance: Chance, { cluster, runId }: Known, data: Uint8
   ])
 }
 
-const mesh = (chance: Chance, runId: string): MeshMessage =>
+export const meshMessage = (chance: Chance, { runId }: Pick<Known, 'runId'>): MeshMessage =>
   chance.pick<MeshMessage>([
     { type: 'piece', runId, ...work, channel: 'keep', level: 0, index: 0, start: 0, encoding: 'f32' },
     { type: 'share', runId, ...work, start: 0, encoding: 'f32' },
   ])
-
-export const meshMessage = (chance: Chance, { runId }: Known): MeshMessage => mesh(chance, runId)
 
 export function bulkMessage(chance: Chance, { runId, workers }: Known): Unsent<WorkerBulk> {
   const ticket = chance.below(5)
@@ -124,8 +122,6 @@ export function bulkMessage(chance: Chance, { runId, workers }: Known): Unsent<W
     { type: 'file', ticket, path: 'config.json' },
     { type: 'state', ticket, version: 1, digest: zeros },
     { type: 'evaluation', ticket, values: [1, 2] },
-    { type: 'relay', to: chance.pick(workers), message: mesh(chance, runId) },
+    { type: 'relay', to: chance.pick(workers), message: meshMessage(chance, { runId }) },
   ])
 }
-
-export const knownOf = ({ runId }: Welcome, known: Omit<Known, 'runId'>): Known => ({ ...known, runId })

@@ -3,7 +3,7 @@ import type { SiegeReport } from './siege.ts'
 /** What JavaScript may hold more after an attack than when it was warm: a few bytes for each of its messages would be too much. */
 const heapBytes = 4 * 2 ** 20
 /** Pages come and go by the tens of MiB with the collector's moods. */
-const rssBytes = 96 * 2 ** 20
+const rssBytes = 128 * 2 ** 20
 /** Of processor time: no message may hold the event loop for long. */
 const turnMs = 400
 
