@@ -35,6 +35,8 @@ export interface MembershipOptions {
 /** How a membership ended where nothing was wrong here. */
 export type Ending = { type: 'finished'; reason: string } | { type: 'lost'; error: LetheError }
 
+/** Of the reason of a failure over the end of its sockets. */
+const headStartMs = 250
 const lastWordMs = 1000
 
 /** One stay with a coordinator, from its welcome to the end of the run, or until it is lost. The session stays. */
@@ -50,6 +52,7 @@ export class Membership {
   readonly #early: (() => void | Promise<void>)[] = []
   #end: (ending: Ending | LetheError) => void = () => {}
   #isEnded = false
+  #isFailing = false
 
   /**
    * Resolves or rejects once, when nothing of this membership touches the session any more. A LetheError is this worker's own failure, or
@@ -98,8 +101,11 @@ export class Membership {
   /** A failure here is told to the coordinator, then ends this worker. */
   #fail(error: LetheError): void {
     if (this.#isEnded) return
+    if (this.#isFailing) return
+    this.#isFailing = true
     this.#options.seat.post({ type: 'failed', error: error.toWire() })
-    this.#end(error)
+    // A bulk socket that closes is news too, and would arrive before the reason.
+    setTimeout(() => this.#end(error), headStartMs)
   }
 
   #attempt(work: () => void | Promise<void>): void {
