@@ -104,6 +104,10 @@ export function closeTrial(state: RunState, now: number, commands: RunCommand[])
 function exclude(state: RunState, worker: string, version: number, now: number, commands: RunCommand[], what?: string): void {
   // One that was sent away to start anew is named all the same.
   depart(state, worker, now, commands)
+  // What it computed of the step at hand came from what is wrong with it, and may be in the sum already.
+  state.plan = null
+  state.reduced = null
+  state.gathering = null
   const message = `${worker} ${what ?? `has other parameters than the others after ${version} steps`}`
   commands.push({ type: 'dismiss', worker, code: 'COMPUTE_DIGEST', message, step: version })
 }

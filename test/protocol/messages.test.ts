@@ -5,8 +5,9 @@ import { maxPictureBytes, workerMessage } from '../../protocol/messages.ts'
 const digest = '0'.repeat(64)
 const opened = (reference: object | null) => ({
   type: 'opened',
-  version: 0,
-  digest,
+  parentDigest: digest,
+  held: null,
+  meshUrl: null,
   reference,
   summary: {
     parameterCount: 1,

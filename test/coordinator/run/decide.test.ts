@@ -144,9 +144,11 @@ t.test('who has other parameters', async (t) => {
   for (const worker of ['w1', 'w2', 'w3']) run.open(worker)
   run.reduced()
   run.heard()
+  const epoch = run.state.plan?.epoch ?? Number.POSITIVE_INFINITY
   run.at(1, 'right', 'w1')
   run.at(1, 'wrong', 'w2')
   run.at(1, 'right', 'w3')
+  t.ok((run.state.plan?.epoch ?? 0) > epoch, 'what w2 has computed of the next step by now does not count')
   t.match(run.one('dismiss'), { worker: 'w2', code: 'COMPUTE_DIGEST', step: 1 })
   t.strictSame([...run.state.members.keys()], ['w1', 'w3'])
   t.equal(run.state.digests.get(1), 'right')
