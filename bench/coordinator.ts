@@ -19,13 +19,13 @@ import { Crowd, type CrowdOptions, cpuMs } from './crowd.ts'
  * that it does for a step: packets and frames are parsed, heartbeats counted, small gradients added, the next step decided and planned.
  * Workers are in the same process, answer at once, and are taken off. The journal is in memory.
  *
- *   npm run bench:coordinator -- --workers 10,100,1000 --steps 40 --reducer central
+ *   npm run bench:coordinator -- --workers 10,100,1000 --steps 300 --reducer central
  */
 
 const { values: options } = parseArgs({
   options: {
     workers: { type: 'string', default: '10,100,1000' },
-    steps: { type: 'string', default: '60' },
+    steps: { type: 'string', default: '300' },
     reducer: { type: 'string', default: 'central' },
   },
 })
