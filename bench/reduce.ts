@@ -5,6 +5,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { median } from '../protocol/median.ts'
 import { segmentBytes } from '../protocol/socket.ts'
 import type { TlsFiles } from '../protocol/tls.ts'
 import type { Answer, Task } from './reduce-end.ts'
@@ -88,7 +89,6 @@ async function measure(task: Task): Promise<Measurement> {
 const measured = new Map<string, Measurement[]>(cases.map(({ name }) => [name, []]))
 for (let round = 0; round < rounds; round++) for (const { name, task } of cases) measured.get(name)?.push(await measure(task))
 
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
 const rounded = (value: number) => Number(value.toFixed(3))
 const results = cases.map(({ scheme, name }) => {
   const own = measured.get(name) as Measurement[]

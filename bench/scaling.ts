@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readJob } from '../cli/options.ts'
+import { median } from '../protocol/median.ts'
 import { runReport } from '../protocol/report.ts'
 import { commonRates, type Mark, rateOf } from './marks.ts'
 
@@ -76,7 +77,6 @@ async function run(workers: number): Promise<Run> {
   }
 }
 
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]
 const samples = (stepsPerSecond: number) => Math.round(100 * samplesPerStep * stepsPerSecond) / 100
 const measured = []
 const digests = new Set<string>()

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { WebSocket } from 'ws'
+import { median } from '../protocol/median.ts'
 import { bulkMessageBytes } from '../protocol/socket.ts'
 import { sendFrames, transferFrames } from '../protocol/transfer.ts'
-import { median } from './step-time.ts'
 
 /** What the measurement sends: a transfer like any other. */
 const probe = { type: 'file', ticket: 0, path: 'probe' }

@@ -1,6 +1,6 @@
 import { readParent } from '../coordinator/storage/parent.ts'
-import { LetheError } from '../protocol/errors.ts'
 import type { StepJob } from '../protocol/job.ts'
+import { median } from '../protocol/median.ts'
 import type { SessionSummary } from '../protocol/messages.ts'
 import { openSession } from '../worker/session.ts'
 
@@ -37,11 +37,4 @@ export async function measureStepTime(job: StepJob): Promise<StepTime> {
   } finally {
     session.dispose()
   }
-}
-
-export function median(values: readonly number[]): number {
-  if (values.length === 0) throw new LetheError('INTERNAL', { message: 'no median of nothing' })
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }

@@ -1,3 +1,5 @@
+import { median } from '../../protocol/median.ts'
+
 /*
  * How long is too long, judged by the job's own history: the time of each part over the time that the planner expected of it. A part is
  * late beyond median + k·MAD of those ratios (MAD: median of absolute deviations).
@@ -28,10 +30,4 @@ export function lateAfterMs({ ratios }: Pace, expectedMs: number): number | null
   const center = median(ratios)
   const deviation = median(ratios.map((ratio) => Math.abs(ratio - center)))
   return expectedMs * (center + tolerance * Math.max(deviation, leastDeviation * center)) + leastMs
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
