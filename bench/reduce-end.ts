@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import { noMask } from '../protocol/dial.ts'
 import { type MeshMessage, meshBulk } from '../protocol/messages.ts'
-import { bulkMessageBytes, segmentBytes } from '../protocol/socket.ts'
+import { bulkMessageBytes } from '../protocol/socket.ts'
 import { clientTls, type TlsFiles } from '../protocol/tls.ts'
-import { sendFrame, TransferReader, transferFrames } from '../protocol/transfer.ts'
+import { sendFrames, TransferReader, transferFrames } from '../protocol/transfer.ts'
 import { Mesh } from '../worker/exchange/mesh.ts'
 
 /*
@@ -18,6 +18,8 @@ import { Mesh } from '../worker/exchange/mesh.ts'
 export interface Task {
   kind: 'plain' | 'transfers' | 'mesh'
   bytes: number
+  /** What the receiver gets in one piece: a message of plain ws, a transfer of ours. `bytes` is a multiple of it. */
+  pieceBytes: number
   /** Sockets of the mesh; the others have one. */
   sockets: number
   /** As ws does it by itself: every byte is changed on the way out and back on the way in. */
@@ -32,8 +34,8 @@ export interface Answer {
   cpuSeconds: number
 }
 
-/** Messages under way, as many as the window between workers. */
-const underWay = 8
+/** Bytes that plain ws may have under way: as many as the window between workers. */
+const underWayBytes = 32 * 2 ** 20
 export const warmUpBytes = 64 * 2 ** 20
 const meshKey = 'b'.repeat(64)
 const message: MeshMessage = { type: 'share', runId: 'a'.repeat(64), epoch: 1, step: 0, start: 0, encoding: 'f32' }
@@ -66,7 +68,7 @@ function counter(bytes: number, onDone: (isLast: boolean) => void): (taken: numb
   }
 }
 
-async function receive({ kind, bytes, tls }: Task): Promise<string> {
+async function receive({ kind, bytes, pieceBytes, tls }: Task): Promise<string> {
   const isDone = (isLast: boolean) => isLast && tell({ seconds: 0, cpuSeconds: cpuSeconds() } satisfies Answer)
   if (kind === 'mesh') {
     const count = counter(bytes, isDone)
@@ -75,7 +77,7 @@ async function receive({ kind, bytes, tls }: Task): Promise<string> {
     return mesh.url as string
   }
   const server = tls ? createTlsServer({ cert: tls.cert, key: tls.key }) : createServer()
-  const sockets = new WebSocketServer({ server, maxPayload: bulkMessageBytes, perMessageDeflate: false })
+  const sockets = new WebSocketServer({ server, maxPayload: Math.max(bulkMessageBytes, pieceBytes), perMessageDeflate: false })
   sockets.on('connection', (socket) => {
     const count = counter(bytes, (isLast) => {
       socket.send('done')
@@ -91,14 +93,14 @@ async function receive({ kind, bytes, tls }: Task): Promise<string> {
   return `${tls ? 'wss' : 'ws'}://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const source = new Uint8Array(16 * segmentBytes).map((_, i) => (i * 31) % 251)
-
-/** Sends segments, `underWay` of them at a time. */
-async function series(bytes: number, send: (segment: Uint8Array) => Promise<void>): Promise<void> {
-  let next = 0
+/** Sends pieces until all have been sent, `underWay` of them at a time. */
+async function series(bytes: number, piece: Uint8Array, underWay: number, send: (piece: Uint8Array) => Promise<void>): Promise<void> {
+  let left = bytes
   const lane = async () => {
-    for (let index = next++; index * segmentBytes < bytes; index = next++)
-      await send(source.subarray((index % 16) * segmentBytes, ((index % 16) + 1) * segmentBytes))
+    for (; left > 0; ) {
+      left -= piece.byteLength
+      await send(piece)
+    }
   }
   await Promise.all(Array.from({ length: underWay }, lane))
 }
@@ -111,7 +113,9 @@ async function timed(bytes: number, run: (bytes: number) => Promise<void>): Prom
   return { seconds: (performance.now() - startedAt) / 1000, cpuSeconds: cpuSeconds() }
 }
 
-async function send({ kind, bytes, sockets, isMasked, tls, url = '' }: Task): Promise<Answer> {
+async function send({ kind, bytes, pieceBytes, sockets, isMasked, tls, url = '' }: Task): Promise<Answer> {
+  const piece = new Uint8Array(pieceBytes).map((_, i) => (i * 31) % 251)
+  const underWay = Math.max(2, underWayBytes / pieceBytes)
   if (kind === 'mesh') {
     const mesh = await Mesh.listen({
       host: '127.0.0.1',
@@ -125,20 +129,20 @@ async function send({ kind, bytes, sockets, isMasked, tls, url = '' }: Task): Pr
       sockets,
     })
     mesh.setPeers([{ worker: 'receiver', url }])
-    return timed(bytes, (count) => series(count, (segment) => mesh.send('receiver', message, segment)))
+    return timed(bytes, (count) => series(count, piece, underWay, () => mesh.send('receiver', message, piece)))
   }
   const options = { perMessageDeflate: false, ...(!isMasked && { generateMask: noMask }), ...(tls && clientTls(tls)) }
   const socket = new WebSocket(url, options)
   await once(socket, 'open')
-  const sendOne = (segment: Uint8Array) =>
+  const sendPlain = () =>
     new Promise<void>((resolve, reject) => {
-      const done = (error?: Error | null) => (error ? reject(error) : resolve())
-      if (kind === 'plain') socket.send(segment, { binary: true }, done)
-      else for (const frame of transferFrames(message, segment)) sendFrame(socket, frame, done)
+      socket.send(piece, { binary: true }, (error) => (error ? reject(error) : resolve()))
     })
   return timed(bytes, async (count) => {
     const taken = once(socket, 'message')
-    await series(count, sendOne)
+    if (kind === 'plain') await series(count, piece, underWay, sendPlain)
+    // As coordinators and workers do: one transfer after the other.
+    else await series(count, piece, 1, () => sendFrames(socket, transferFrames(message, piece)))
     await taken
   })
 }

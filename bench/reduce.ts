@@ -12,7 +12,7 @@ import type { Answer, Task } from './reduce-end.ts'
 
 /*
  * Bytes per second from one process to another on this machine: plain ws, our transfers, and the sockets between workers, each on the same
- * kind of socket and with messages of the same size. Every measurement has two fresh processes; cases take turns, and ratios are those of
+ * kind of socket and in pieces of the same size. Every measurement has two fresh processes; cases take turns, and ratios are those of
  * one round, so that what else the machine does hits all alike. A plain receiver looks at nothing; ours has checked every byte, and in the
  * mesh the sender knows of each segment that it arrived.
  *
@@ -27,8 +27,8 @@ const { values: options } = parseArgs({
   },
 })
 const [rounds, megabytes] = [options.rounds, options.megabytes].map(Number)
-if (!Number.isInteger(rounds) || rounds < 1 || !Number.isInteger(megabytes / 4) || megabytes < 4) {
-  console.error('--rounds takes a positive whole number, --megabytes a multiple of 4')
+if (!Number.isInteger(rounds) || rounds < 1 || !Number.isInteger(megabytes / 64) || megabytes < 64) {
+  console.error('--rounds takes a positive whole number, --megabytes a multiple of 64')
   process.exit(2)
 }
 
@@ -49,13 +49,17 @@ function certificate(): TlsFiles | undefined {
   }
 }
 
-const common = { bytes: megabytes * 2 ** 20, sockets: 1, isMasked: false }
+const common = { bytes: megabytes * 2 ** 20, pieceBytes: segmentBytes, sockets: 1, isMasked: false }
+const long = { ...common, pieceBytes: 16 * segmentBytes }
+/** Each is compared with a message of plain ws of the same length. Between workers no transfer is longer than a segment. */
 const kinds: Record<string, Omit<Task, 'tls' | 'url'>> = {
   plain: { ...common, kind: 'plain' },
   'plain, masked': { ...common, kind: 'plain', isMasked: true },
-  transfers: { ...common, kind: 'transfers' },
-  'mesh, 1 socket': { ...common, kind: 'mesh' },
+  mesh: { ...common, kind: 'mesh' },
   'mesh, 2 sockets': { ...common, kind: 'mesh', sockets: 2 },
+  transfers: { ...common, kind: 'transfers' },
+  'plain, long': { ...long, kind: 'plain' },
+  'transfers, long': { ...long, kind: 'transfers' },
 }
 const tls = certificate()
 const schemes: [string, TlsFiles | undefined][] = [['ws', undefined], ...(tls ? [['wss', tls] as [string, TlsFiles]] : [])]
@@ -90,7 +94,7 @@ const measured = new Map<string, Measurement[]>(cases.map(({ name }) => [name, [
 for (let round = 0; round < rounds; round++) for (const { name, task } of cases) measured.get(name)?.push(await measure(task))
 
 const rounded = (value: number) => Number(value.toFixed(3))
-const results = cases.map(({ scheme, name }) => {
+const results = cases.map(({ scheme, name, task }) => {
   const own = measured.get(name) as Measurement[]
   const ratioTo = (other: string) => {
     const others = measured.get(`${scheme} ${other}`) as Measurement[]
@@ -99,7 +103,7 @@ const results = cases.map(({ scheme, name }) => {
   return {
     name,
     bytesPerSecond: Math.round(median(own.map(({ bytesPerSecond }) => bytesPerSecond))),
-    toPlain: ratioTo('plain'),
+    toPlain: ratioTo(task.pieceBytes === segmentBytes ? 'plain' : 'plain, long'),
     toPlainMasked: ratioTo('plain, masked'),
     senderSecondsPerGB: rounded(median(own.map(({ senderSeconds }) => senderSeconds))),
     receiverSecondsPerGB: rounded(median(own.map(({ receiverSeconds }) => receiverSeconds))),

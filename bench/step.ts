@@ -46,7 +46,12 @@ const config = {
 
 const { model, parameters } = Model.initialise([{ path: 'config.json', bytes: Buffer.from(JSON.stringify(config)) }], 1)
 const engine = await openEngine({ name: options.engine, threads })
-const program = await GradientProgram.compile(engine, model, { name: 'denoise', timesteps: [0, 999] }, { rows: batch, batchSize: batch })
+const program = await GradientProgram.compile(
+  engine,
+  model,
+  { name: 'denoise', timesteps: [0, 999] },
+  { rows: batch, batchSize: batch, original: parameters },
+)
 
 const image = [batch, ...model.imageShape]
 const filled = (shape: number[], value: (i: number) => number) => ({

@@ -48,6 +48,11 @@ export const errorTable = {
   },
   DATA_KEEP_EMPTY: { exitCode: 24, title: 'Nothing is left to keep', hint: 'The forget set must be smaller than the data.' },
   DATA_SHAPE: { exitCode: 25, title: 'The data do not fit the model', hint: "Images need the model's sample_size and in_channels." },
+  DATA_LABEL: {
+    exitCode: 26,
+    title: 'The labels of the data do not fit the model',
+    hint: 'Labels are classes of the model: num_class_embeds in its config.json, the last one free where labels are dropped.',
+  },
 
   CHECKPOINT_MISSING: {
     exitCode: 30,

@@ -24,6 +24,8 @@ export const purposes = {
   keep_loss_noise: 11,
   /** Targets of EraseDiff. */
   uniform_target: 12,
+  /** Which labels are dropped, for classifier-free guidance. */
+  label_dropout: 13,
 } as const
 
 export type Purpose = keyof typeof purposes

@@ -6,7 +6,7 @@ import { pixelsToModel } from './data/pixels.ts'
 import type { Schedule } from './diffusion/schedule.ts'
 import type { HostTensor } from './engine/engine.ts'
 import { size } from './nn/parameters.ts'
-import { type LossInput, lossInputShapes } from './unlearning/losses.ts'
+import { isClassInput, type LossInput, lossInputShapes } from './unlearning/losses.ts'
 
 export type HostBatch = Partial<Record<LossInput, HostTensor>>
 
@@ -19,15 +19,23 @@ export class BatchSource {
   readonly #data: DataSet
   readonly #schedule: Schedule
   readonly #needs: readonly LossInput[]
+  readonly #nullClass: number | null
   readonly #keep: Uint32Array | null
   readonly #keepOrder: SampleOrder
   readonly #forgetOrder: SampleOrder | null
 
-  constructor(job: StepJob, data: DataSet, schedule: Schedule, needs: readonly LossInput[]) {
+  /** `nullClass` takes the place of dropped labels. */
+  constructor(
+    job: StepJob,
+    data: DataSet,
+    schedule: Schedule,
+    { needs, nullClass }: { needs: readonly LossInput[]; nullClass: number | null },
+  ) {
     this.#job = job
     this.#data = data
     this.#schedule = schedule
     this.#needs = needs
+    this.#nullClass = nullClass
     this.#keep = job.kind === 'train' && job.training.include === 'all' ? null : data.keep
     this.#keepOrder = new SampleOrder(job.seed, 'order_keep', this.#keep?.length ?? data.items)
     this.#forgetOrder = data.forget.length > 0 ? new SampleOrder(job.seed, 'order_forget', data.forget.length) : null
@@ -40,7 +48,10 @@ export class BatchSource {
     const elements = channels * height * width
     const shapes = lossInputShapes(count, [channels, height, width])
     const batch: HostBatch = {}
-    for (const name of this.#needs) batch[name] = { shape: shapes[name], data: new Float32Array(size({ shape: shapes[name] })) }
+    for (const name of this.#needs) {
+      const Values = isClassInput(name) ? Int32Array : Float32Array
+      batch[name] = { shape: shapes[name], data: new Values(size({ shape: shapes[name] })) }
+    }
     const [low, high] = method.timesteps
     for (let row = 0; row < count; row++) {
       const place = microBatch * count + row
@@ -53,12 +64,21 @@ export class BatchSource {
         if (target) target.data[row] = value
       }
       const x = slice('x')
+      const dropped = this.#nullClass !== null && training.labelDropout > 0 ? new Words(key('label_dropout')) : null
+      const labelOf = (index: number) =>
+        dropped && dropped.next() < training.labelDropout * 2 ** 32 ? (this.#nullClass as number) : this.#data.labels[index]
       if (x) {
         const entry = this.#keepOrder.at(position)
-        pixelsToModel(this.#data.read(this.#keep ? this.#keep[entry] : entry), x, channels)
+        const index = this.#keep ? this.#keep[entry] : entry
+        pixelsToModel(this.#data.read(index), x, channels)
+        fill('xClass', labelOf(index))
       }
       const a = slice('a')
-      if (a && this.#forgetOrder) pixelsToModel(this.#data.read(this.#data.forget[this.#forgetOrder.at(position)]), a, channels)
+      if (a && this.#forgetOrder) {
+        const index = this.#data.forget[this.#forgetOrder.at(position)]
+        pixelsToModel(this.#data.read(index), a, channels)
+        fill('aClass', labelOf(index))
+      }
       const noise = slice('noise')
       if (noise) normals(key('noise'), noise)
       const uniform = slice('uniform')

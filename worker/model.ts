@@ -3,7 +3,7 @@ import { LetheError } from '../protocol/errors.ts'
 import { modelMetadata, readModelConfig, readModelFiles, writeModelFiles } from './checkpoint/diffusers.ts'
 import type { FloatTensor } from './checkpoint/safetensors.ts'
 import type { TensorMap } from './engine/engine.ts'
-import { assertTrainable, parseUNet2DConfig, sampleSize, type UNet2DConfig } from './nn/config.ts'
+import { assertTrainable, nullClass, parseUNet2DConfig, sampleSize, type UNet2DConfig } from './nn/config.ts'
 import { initialise, type ParameterSpec, size, unet2dParameters } from './nn/parameters.ts'
 import { unet2d } from './nn/unet2d.ts'
 import type { Predict } from './unlearning/losses.ts'
@@ -42,6 +42,22 @@ export class Model {
   get imageShape(): [channels: number, height: number, width: number] {
     const { height, width } = sampleSize(this.config)
     return [this.config.in_channels, height, width]
+  }
+
+  /** Embeddings of classes; 0 for an unconditional network. */
+  get classCount(): number {
+    return this.config.num_class_embeds ?? 0
+  }
+
+  get isConditional(): boolean {
+    return this.classCount > 0
+  }
+
+  /** The class that stands for no condition, the last one. @throws LetheError INTERNAL for an unconditional network. */
+  get nullClass(): number {
+    const none = nullClass(this.config)
+    if (none === null) throw new LetheError('INTERNAL', { message: 'an unconditional network has no classes' })
+    return none
   }
 
   /** Views of a flat vector, one for each parameter, under their names. */
@@ -84,8 +100,12 @@ export class Model {
     return writeModelFiles({ configBytes: this.#configBytes, tensors, metadata: this.#metadata })
   }
 
-  /** ε_θ for parameters given as tensors under their names. */
+  /** ε_θ for parameters given as tensors under their names. A conditional network must be given classes, another must not. */
   predictor(parameters: TensorMap): Predict {
-    return (noisy, t) => unet2d(this.config, parameters, noisy, t)
+    return (noisy, t, classes) => {
+      if ((classes !== undefined) !== this.isConditional)
+        throw new LetheError('INTERNAL', { message: `classes are ${classes ? '' : 'not '}given to a network of ${this.classCount}` })
+      return unet2d(this.config, parameters, noisy, t, classes)
+    }
   }
 }

@@ -16,6 +16,7 @@ import { Model } from './model.ts'
 import { TrainingState } from './state.ts'
 import { GradientProgram } from './step.ts'
 import { lossesOf } from './unlearning/index.ts'
+import { fedInputs } from './unlearning/losses.ts'
 
 /** The sum of one channel over one complete subtree of micro-batches. The gradient is flat, all parameters in the order of the model. */
 export interface Partial {
@@ -51,14 +52,17 @@ export async function openSession(job: Job, files: FileBytes[]): Promise<JobSess
   const { model, parameters } = job.kind === 'train' ? Model.initialise(files, job.seed) : Model.load(files)
   const data = await openDataSet(job.data)
   checkShape(model, data)
+  checkClasses(job, model, data)
   const engine = await openEngine(job.engine)
   const schedule = makeSchedule(job.diffusion)
   if (job.kind === 'evaluate') return new Session(job, model, data, engine, schedule, new TrainingState(parameters, null), null)
   const program = await GradientProgram.compile(engine, model, job.method, {
     rows: job.training.microBatchSize,
     batchSize: job.training.batchSize,
+    original: parameters.slice(),
   })
-  const batches = new BatchSource(job, data, schedule, lossesOf(job.method.name).needs)
+  const needs = fedInputs(lossesOf(job.method.name).needs, model.isConditional)
+  const batches = new BatchSource(job, data, schedule, { needs, nullClass: model.isConditional ? model.nullClass : null })
   return new Session(job, model, data, engine, schedule, new TrainingState(parameters, job), { program, batches, job })
 }
 
@@ -70,6 +74,28 @@ function checkShape(model: Model, data: DataSet): void {
     expected: `${channels}×${height}×${width}`,
     received: `${data.channels}×${data.height}×${data.width}`,
   })
+}
+
+/** A conditional network needs an embedding for every label, and one more where labels are dropped. */
+function checkClasses(job: Job, model: Model, data: DataSet): void {
+  const labelDropout = job.kind === 'evaluate' ? 0 : job.training.labelDropout
+  if (!model.isConditional) {
+    if (labelDropout > 0)
+      throw new LetheError('DATA_LABEL', {
+        message: 'training.labelDropout needs a class-conditional model',
+        expected: '0',
+        received: `${labelDropout}`,
+      })
+    return
+  }
+  const classes = model.classCount - (labelDropout > 0 ? 1 : 0)
+  const largest = data.labels.reduce((most, label) => Math.max(most, label), 0)
+  if (largest >= classes)
+    throw new LetheError('DATA_LABEL', {
+      message: `a label of the data has no class in the model${labelDropout > 0 ? ', whose last class stands for a dropped label' : ''}`,
+      expected: `0 to ${classes - 1}`,
+      received: `${largest}`,
+    })
 }
 
 interface Training {
@@ -150,7 +176,7 @@ class Session implements JobSession {
   }
 
   async evaluate(unit: EvaluationUnit, onProgress: () => void = () => {}): Promise<EvaluationResult> {
-    this.#predictor ??= Predictor.compile(this.#engine, this.#model, this.#job.evaluate.unitSize)
+    this.#predictor ??= Predictor.compile(this.#engine, this.#model, { rows: this.#job.evaluate.unitSize, guidance: 0 })
     const predictor = await this.#predictor
     const context = {
       predictor,
@@ -160,6 +186,7 @@ class Session implements JobSession {
       onProgress,
       job: this.#job,
       data: this.#data,
+      isConditional: this.#model.isConditional,
     }
     return evaluateUnit(context, unit)
   }

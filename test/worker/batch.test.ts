@@ -9,9 +9,9 @@ import { keptPictures, tinyJob, writePictures } from '../support/tiny-job.ts'
 
 const pictures = await writePictures(t.testdir())
 const everything: LossInput[] = ['x', 'a', 'noise', 't', 'signal', 'sigma', 'coin']
-const open = async (job: StepJob, needs = everything) => {
+const open = async (job: StepJob, needs = everything, nullClass: number | null = null) => {
   const data = await openDataSet(job.data)
-  return { data, source: new BatchSource(job, data, makeSchedule(job.diffusion), needs) }
+  return { data, source: new BatchSource(job, data, makeSchedule(job.diffusion), { needs, nullClass }) }
 }
 
 /** The items whose pixels the rows of a batch hold. */

@@ -7,11 +7,12 @@ import { modelToPixels, pixelsToModel } from '../data/pixels.ts'
 import { timestepsFrom } from '../diffusion/ddpm.ts'
 import { addNoise } from '../diffusion/schedule.ts'
 import { pixelDistance } from './distance.ts'
-import { denoiseFrom, type SamplingContext, sample } from './sample.ts'
+import { type Classes, denoiseFrom, type SamplingContext, sample } from './sample.ts'
 
 export interface EvaluationContext extends SamplingContext {
   job: Job
   data: DataSet
+  isConditional: boolean
 }
 
 /** Measures one unit. Everything is keyed by (seed, purpose, number of the sample): the same answer from any worker. */
@@ -47,7 +48,8 @@ async function reconstruction(context: EvaluationContext, { start, count }: Eval
   const { elements } = predictor
   const x = new Float32Array(count * elements)
   const epsilon = new Float32Array(elements)
-  const references = Array.from({ length: count }, (_, row) => modelImage(data, data.forget[(start + row) % data.forget.length]))
+  const indices = forgottenItems(context, start, count)
+  const references = indices.map((index) => modelImage(data, index))
   for (const [row, reference] of references.entries()) {
     normals({ seed: job.seed, purpose: 'reconstruction_noise', step: schedule.timesteps, sample: start + row }, epsilon)
     addNoise(schedule, options.timestep, reference, epsilon, x.subarray(row * elements, (row + 1) * elements))
@@ -56,17 +58,28 @@ async function reconstruction(context: EvaluationContext, { start, count }: Eval
     sampler: 'ddpm',
     purpose: 'reconstruction_noise',
     first: start,
+    classes: classesOf(context, indices),
   })
   const values = references.map((reference, row) => pixelDistance(x.subarray(row * elements, (row + 1) * elements), reference))
   return { values, images: pictures(x, context) }
 }
 
-/** Samples from pure noise; value = distance to the nearest forgotten image. */
+/** The forgotten item of each sample, in turn. */
+function forgottenItems({ data }: EvaluationContext, start: number, count: number): number[] {
+  return Array.from({ length: count }, (_, row) => data.forget[(start + row) % data.forget.length])
+}
+
+function classesOf({ data, isConditional }: EvaluationContext, indices: readonly number[]): Classes {
+  return isConditional ? indices.map((index) => data.labels[index]) : undefined
+}
+
+/** Samples from pure noise, under the classes of the forgotten items where the model has classes; value = distance to the nearest forgotten image. */
 async function hits(context: EvaluationContext, { start, count }: EvaluationUnit): Promise<EvaluationResult> {
   const { job, data, predictor } = context
   const options = job.evaluate.hits
   if (!options) return { values: [], images: new Uint8Array(0) }
-  const x = await sample(context, options.sampler, start, count)
+  const classes = classesOf(context, forgottenItems(context, start, count))
+  const x = await sample(context, options.sampler, { first: start, count, classes })
   const references = distinctForgotten(data)
   const values = Array.from({ length: count }, (_, row) => {
     const image = x.subarray(row * predictor.elements, (row + 1) * predictor.elements)
@@ -92,15 +105,18 @@ async function keepLoss(context: EvaluationContext, { start, count }: Evaluation
   const x = new Float32Array(count * elements)
   const noise = new Float32Array(count * elements)
   const times: number[] = []
+  const indices: number[] = []
   for (let row = 0; row < count; row++) {
     const number = start + row
     const [begin, end] = [row * elements, (row + 1) * elements]
     const t = new Words({ seed: job.seed, purpose: 'keep_loss_timestep', step: 0, sample: number }).below(schedule.timesteps)
     normals({ seed: job.seed, purpose: 'keep_loss_noise', step: 0, sample: number }, noise.subarray(begin, end))
-    addNoise(schedule, t, modelImage(data, data.keep[order[number % order.length]]), noise.subarray(begin, end), x.subarray(begin, end))
+    const index = data.keep[order[number % order.length]]
+    addNoise(schedule, t, modelImage(data, index), noise.subarray(begin, end), x.subarray(begin, end))
     times.push(t)
+    indices.push(index)
   }
-  const predicted = await predictor.predict(context.parameters, x, times)
+  const predicted = await predictor.predict(context.parameters, x, times, classesOf(context, indices))
   context.onProgress()
   const values = times.map((_, row) => {
     let sum = 0

@@ -13,19 +13,22 @@ export interface SamplingContext {
   onProgress(): void
 }
 
+/** The condition of each row; undefined for an unconditional model. */
+export type Classes = readonly number[] | undefined
+
 /** Runs x down the given times by ancestral sampling or DDIM, in place. Row r's fresh noise is keyed by (purpose, t, first + r). */
 export async function denoiseFrom(
   context: SamplingContext,
   x: Float32Array,
   times: readonly number[],
-  { sampler, purpose, first }: { sampler: 'ddpm' | 'ddim'; purpose: Key['purpose']; first: number },
+  { sampler, purpose, first, classes }: { sampler: 'ddpm' | 'ddim'; purpose: Key['purpose']; first: number; classes: Classes },
 ): Promise<void> {
   const { predictor, parameters, schedule, seed } = context
   const rows = x.length / predictor.elements
   const fresh = new Float32Array(predictor.elements)
   for (const [k, t] of times.entries()) {
     const previous = times[k + 1] ?? -1
-    const epsilon = await predictor.predict(parameters, x, new Array<number>(rows).fill(t))
+    const epsilon = await predictor.predict(parameters, x, new Array<number>(rows).fill(t), classes)
     for (let row = 0; row < rows; row++) {
       const [begin, end] = [row * predictor.elements, (row + 1) * predictor.elements]
       const image = x.subarray(begin, end)
@@ -48,8 +51,7 @@ export async function denoiseFrom(
 export async function sample(
   context: SamplingContext,
   options: { name: 'ddpm' | 'ddim'; steps: number },
-  first: number,
-  count: number,
+  { first, count, classes }: { first: number; count: number; classes: Classes },
 ): Promise<Float32Array> {
   const { predictor, schedule, seed } = context
   const x = new Float32Array(count * predictor.elements)
@@ -60,6 +62,11 @@ export async function sample(
       x.subarray(row * predictor.elements, (row + 1) * predictor.elements),
     )
   }
-  await denoiseFrom(context, x, leadingTimesteps(schedule, options.steps), { sampler: options.name, purpose: 'sample_noise', first })
+  await denoiseFrom(context, x, leadingTimesteps(schedule, options.steps), {
+    sampler: options.name,
+    purpose: 'sample_noise',
+    first,
+    classes,
+  })
   return x
 }

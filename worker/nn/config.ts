@@ -68,15 +68,21 @@ export function sampleSize(config: UNet2DConfig): { height: number; width: numbe
 }
 
 /**
- * Jobs train and measure unconditional networks, from images to noise of the same shape, whose sizes halve evenly.
+ * The class that stands for no condition, as classifier-free guidance needs one (Ho & Salimans 2022): the last embedding. Null where the
+ * network is unconditional. diffusers has no name for it; whether a job uses it is the job's choice.
+ */
+export function nullClass(config: UNet2DConfig): number | null {
+  return config.num_class_embeds === null ? null : config.num_class_embeds - 1
+}
+
+/**
+ * Jobs train and measure networks from images to noise of the same shape, whose sizes halve evenly.
  * @throws LetheError CHECKPOINT_CONFIG for others.
  */
 export function assertTrainable(config: UNet2DConfig): void {
   const refuse = (message: string, expected: string, received: string) => {
     throw new LetheError('CHECKPOINT_CONFIG', { message: `config.json: ${message}`, expected, received })
   }
-  if (config.num_class_embeds !== null)
-    refuse('num_class_embeds: class-conditional models are not supported in jobs yet', 'null', `${config.num_class_embeds}`)
   if (config.out_channels !== config.in_channels)
     refuse("out_channels: the network must predict noise of the image's shape", `${config.in_channels}`, `${config.out_channels}`)
   const multiple = 2 ** (config.block_out_channels.length - 1)

@@ -4,9 +4,9 @@ import { epsilonLoss, noised, sumPerSample } from './terms.ts'
 
 /** EraseDiff: the kept images keep their noise as target, the forgotten ones get u ~ U[0,1) (EraseDiff paper, "EraseDiff_noise"). */
 export const erasediff: Losses<unknown, 'keep' | 'forget'> = {
-  needs: ['x', 'a', 't', 'signal', 'sigma', 'noise', 'uniform'],
+  needs: ['x', 'xClass', 'a', 'aClass', 't', 'signal', 'sigma', 'noise', 'uniform'],
   losses: (predict, inputs) => ({
-    keep: epsilonLoss(predict, inputs.x, inputs),
-    forget: sumPerSample(tf.square(tf.sub(inputs.uniform, predict(noised(inputs.a, inputs), inputs.t)))),
+    keep: epsilonLoss(predict, inputs.x, inputs.xClass, inputs),
+    forget: sumPerSample(tf.square(tf.sub(inputs.uniform, predict(noised(inputs.a, inputs), inputs.t, inputs.aClass)))),
   }),
 }

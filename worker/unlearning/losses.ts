@@ -6,6 +6,15 @@ export interface LossInputs {
   x: tf.Tensor
   /** Images to forget [B,C,H,W]. */
   a: tf.Tensor
+  /** Classes of x and of a [B], int32; there where the model is class-conditional, and undefined elsewhere. */
+  xClass: tf.Tensor | undefined
+  aClass: tf.Tensor | undefined
+  /** What the forgotten class of each row is swapped for, a kept class [B], int32 (`method.substitute`). Class-conditional models only. */
+  otherClass: tf.Tensor | undefined
+  /** The class that stands for no condition [B], int32. Class-conditional models only. */
+  nullClass: tf.Tensor | undefined
+  /** Images to be memorised in place of the forgotten ones [B,C,H,W] (`data.alternative`). */
+  alternative: tf.Tensor
   /** Times [B], as floats. */
   t: tf.Tensor
   /** √ᾱ_t and √(1−ᾱ_t), both [B,1,1,1]. */
@@ -25,15 +34,42 @@ export type LossInput = keyof LossInputs
 export function lossInputShapes(rows: number, image: readonly number[]): Record<LossInput, number[]> {
   const images = [rows, ...image]
   const scales = [rows, ...image.map(() => 1)]
-  return { x: images, a: images, noise: images, uniform: images, t: [rows], coin: [rows], signal: scales, sigma: scales }
+  const vectors = { t: [rows], coin: [rows], xClass: [rows], aClass: [rows], otherClass: [rows], nullClass: [rows] }
+  return { x: images, a: images, alternative: images, noise: images, uniform: images, signal: scales, sigma: scales, ...vectors }
 }
 
-/** ε_θ(x_t, t), [B,C,H,W]. */
-export type Predict = (noisy: tf.Tensor, t: tf.Tensor) => tf.Tensor
+const classInputs: readonly LossInput[] = ['xClass', 'aClass', 'otherClass', 'nullClass']
+
+export function isClassInput(name: LossInput): boolean {
+  return classInputs.includes(name)
+}
+
+/** What is fed to a loss with these needs: an unconditional model gets no classes. */
+export function fedInputs(needs: readonly LossInput[], isConditional: boolean): LossInput[] {
+  return needs.filter((name) => isConditional || !isClassInput(name))
+}
+
+/** ε_θ(x_t, t) or ε_θ(x_t, t, c), [B,C,H,W]. */
+export type Predict = (noisy: tf.Tensor, t: tf.Tensor, classes: tf.Tensor | undefined) => tf.Tensor
+
+/** Networks that targets may ask: the one in training, and the one that training began with. Neither is differentiated. */
+export interface Teachers {
+  current: Predict
+  original: Predict
+}
 
 /** The tensor half of a method: from inputs to the loss of each sample, [B], for each channel. The mean over the batch is the caller's. */
 export interface Losses<Options = never, Channel extends string = string> {
-  /** The inputs that are drawn and fed; others must not be read. */
+  /** The inputs that are drawn and fed, in an unconditional model without the classes; others must not be read. */
   readonly needs: readonly LossInput[]
-  readonly losses: (predict: Predict, inputs: LossInputs, options: Options) => Record<Channel, tf.Tensor>
+  /** What is a constant to the derivative (a stop-gradient). */
+  readonly targets?: (teachers: Teachers, inputs: LossInputs, options: Options) => Record<string, tf.Tensor>
+  /** Do the targets ask the original network? Its parameters are fed only then. */
+  readonly asksOriginal?: boolean
+  readonly losses: (
+    predict: Predict,
+    inputs: LossInputs,
+    options: Options,
+    targets: Record<string, tf.Tensor>,
+  ) => Record<Channel, tf.Tensor>
 }

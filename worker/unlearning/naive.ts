@@ -3,6 +3,6 @@ import { epsilonLoss } from './terms.ts'
 
 /** Naive deletion: L_{X\A}, equation 4 of the SISS paper, by samples of the kept data alone. */
 export const naive: Losses<unknown, 'keep'> = {
-  needs: ['x', 't', 'signal', 'sigma', 'noise'],
-  losses: (predict, inputs) => ({ keep: epsilonLoss(predict, inputs.x, inputs) }),
+  needs: ['x', 'xClass', 't', 'signal', 'sigma', 'noise'],
+  losses: (predict, inputs) => ({ keep: epsilonLoss(predict, inputs.x, inputs.xClass, inputs) }),
 }

@@ -33,7 +33,7 @@ export const siss: Losses<{ lambda: number }, 'keep' | 'forget'> = {
     const source = tf.add(tf.mul(takesX, inputs.x), tf.mul(tf.sub(1, takesX), inputs.a))
     const m = noised(source, inputs)
     const { wx, wa } = importanceWeights(m, inputs, lambda)
-    const predicted = predict(m, inputs.t)
+    const predicted = predict(m, inputs.t, undefined)
     const squaredError = (image: tf.Tensor) => {
       const epsilon = tf.div(tf.sub(m, tf.mul(inputs.signal, image)), inputs.sigma)
       return sumPerSample(tf.square(tf.sub(epsilon, predicted)))

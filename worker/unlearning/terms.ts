@@ -12,6 +12,6 @@ export function sumPerSample(x: tf.Tensor): tf.Tensor {
 }
 
 /** ‖ε − ε_θ(x_t, t)‖², summed over C·H·W, [B] (Ho et al. 2020, equation 14). */
-export function epsilonLoss(predict: Predict, x: tf.Tensor, inputs: LossInputs): tf.Tensor {
-  return sumPerSample(tf.square(tf.sub(inputs.noise, predict(noised(x, inputs), inputs.t))))
+export function epsilonLoss(predict: Predict, x: tf.Tensor, classes: tf.Tensor | undefined, inputs: LossInputs): tf.Tensor {
+  return sumPerSample(tf.square(tf.sub(inputs.noise, predict(noised(x, inputs), inputs.t, classes))))
 }

@@ -26,6 +26,7 @@ const context = (predictor: ReturnType<typeof knows>, ownJob = job, ownData = da
   onProgress: () => {},
   job: ownJob,
   data: ownData,
+  isConditional: false,
 })
 const distance = Math.sqrt(kept.reduce((sum, value, i) => sum + ((value - forgotten[i]) / 2) ** 2, 0))
 

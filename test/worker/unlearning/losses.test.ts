@@ -4,7 +4,7 @@ import type { MethodName } from '../../../protocol/methods/index.ts'
 import { normals, uniforms } from '../../../protocol/random.ts'
 import { openEngine } from '../../../worker/engine/open.ts'
 import { lossesOf } from '../../../worker/unlearning/index.ts'
-import { type LossInputs, lossInputShapes, type Predict } from '../../../worker/unlearning/losses.ts'
+import { type LossInput, type LossInputs, lossInputShapes, type Predict } from '../../../worker/unlearning/losses.ts'
 import { differences } from '../engine/array64.ts'
 import { relativeError } from '../golden.ts'
 
@@ -99,7 +99,7 @@ const formulas: { name: MethodName; options: object; losses: Record<string, (p: 
   })),
 ]
 
-const values = { x, a, noise, t: Float32Array.from(times), signal, sigma, coin, uniform }
+const values: Partial<Record<LossInput, Float32Array>> = { x, a, noise, t: Float32Array.from(times), signal, sigma, coin, uniform }
 const shapes = lossInputShapes(rows, image.slice(1))
 
 for (const engineName of ['onnx', 'tfjs'] as const) {
@@ -108,13 +108,13 @@ for (const engineName of ['onnx', 'tfjs'] as const) {
       const method = lossesOf(name)
       const engine = await openEngine({ name: engineName, threads: 1 })
       // Only what the method says that it needs.
-      const inputs = Object.fromEntries(method.needs.map((need) => [need, { shape: shapes[need], data: values[need] }]))
+      const inputs = Object.fromEntries(method.needs.map((need) => [need, { shape: shapes[need], data: values[need] as Float32Array }]))
       const program = await engine.compile(
         (tensors) =>
           Object.fromEntries(
             Object.keys(losses).flatMap((channel) => {
               const total = (p: tf.Tensor) =>
-                tf.sum(method.losses(predictTensor(p), tensors as unknown as LossInputs, options as never)[channel]) as tf.Scalar
+                tf.sum(method.losses(predictTensor(p), tensors as unknown as LossInputs, options as never, {})[channel]) as tf.Scalar
               const { value, grad } = tf.valueAndGrad(total)(tensors.theta)
               return [
                 [channel, value],

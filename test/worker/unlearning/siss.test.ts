@@ -146,7 +146,7 @@ t.test('weights average to one, and the gradient to that of naive deletion', asy
     const program = await engine.compile((tensors) => {
       const inputs = tensors as unknown as LossInputs
       const average = (channel: 'keep' | 'forget') => (wt: tf.Tensor, ct: tf.Tensor) =>
-        tf.mean(siss.losses(linear(wt, ct), inputs, { lambda })[channel]) as tf.Scalar
+        tf.mean(siss.losses(linear(wt, ct), inputs, { lambda }, {})[channel]) as tf.Scalar
       const gradients = (channel: 'keep' | 'forget') => tf.grads(average(channel))([tensors.w, tensors.c])
       const total = gradients('keep').map((keep, i) => tf.sub(tf.mul(keep, n / (n - k)), tf.mul(gradients('forget')[i], k / (n - k))))
       // A loss of 1 for each sample leaves the mean weights.
@@ -194,7 +194,7 @@ t.test('one forward pass serves both losses', async (t) => {
       calls += 1
       return m
     }
-    return siss.losses(predict, tensors as unknown as LossInputs, { lambda: 0.5 })
+    return siss.losses(predict, tensors as unknown as LossInputs, { lambda: 0.5 }, {})
   }, inputs)
   t.equal(calls, 1)
 })

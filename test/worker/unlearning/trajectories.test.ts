@@ -65,7 +65,7 @@ function draw(job: UnlearnJob, step: number, start: number, end: number): HostBa
   }
   const times = rows('t')
   const perRow = (table: Float32Array) => ({ shape: [end - start, 1, 1, 1], data: times.data.map((time) => table[time]) })
-  const all = {
+  const all: HostBatch = {
     x: rows('x'),
     a: rows('a'),
     noise: rows('eps'),
@@ -103,7 +103,7 @@ for (const method of methodsOfGolden) {
     const { model, parameters } = Model.load(files)
     const initial = parameters.slice()
     const state = new TrainingState(parameters, job)
-    const program = await GradientProgram.compile(engine, model, job.method, { rows: microBatchSize, batchSize })
+    const program = await GradientProgram.compile(engine, model, job.method, { rows: microBatchSize, batchSize, original: initial })
 
     for (let step = 0; step < job.training.steps; step++) {
       const sums = new Map(channels.map((channel) => [channel, new TreeSum<ChannelGradient>(batchSize / microBatchSize, add)]))
