@@ -15,9 +15,8 @@ export interface PhaseProgress {
 }
 
 const titles: Record<Phase, string> = {
-  before: 'measuring before',
   train: 'steps',
-  after: 'measuring after',
+  measure: 'measuring',
 }
 const marksKept = 12
 const redrawMs = 100
@@ -30,7 +29,7 @@ export function advance(previous: PhaseProgress | undefined, event: ProgressEven
     phase: event.phase,
     done: event.done,
     total: event.total,
-    losses: event.losses ?? same?.losses,
+    losses: (event.phase === 'train' ? event.losses : undefined) ?? same?.losses,
     marks: [...(same?.marks ?? []), { at: now, done: event.done }].slice(-marksKept),
   }
 }

@@ -103,7 +103,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     if (store) {
       holds.push(async () => {
         await store.journal.close()
-        if (store.isNew && store.history.commits.length === 0 && store.history.evaluated.before.size === 0) await folder.clear()
+        if (store.isNew && store.history.commits.length === 0 && store.history.evaluated.size === 0) await folder.clear()
       })
       if (store.history.finished) {
         await undo(holds)

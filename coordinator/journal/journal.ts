@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { sessionSummarySchema } from '../../protocol/messages.ts'
 import { runReport, type WorkerFault, workerFault } from '../../protocol/report.ts'
-import { dataDigest, type EvaluationPhase, type Resumed } from '../run/state.ts'
+import { dataDigest, type Resumed } from '../run/state.ts'
 
 /*
  * The journal is the truth of a run: an append-only list of events. What a coordinator knows when it starts is a fold over it.
@@ -36,7 +36,8 @@ export const journalEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('checkpoint'), version: count, digest, sha256: digest, stateSha256: digest }),
   z.strictObject({
     type: z.literal('evaluated'),
-    phase: z.enum(['before', 'after']),
+    /** Of the parameters that were measured. */
+    version: count,
     unit: count,
     /** May be infinite or NaN: zod's own number is neither. */
     values: z.array(z.custom<number>((value) => typeof value === 'number')),
@@ -65,7 +66,8 @@ export interface History {
   /** By version, from 1 on without a hole. */
   commits: EventOf<'committed'>[]
   checkpoint: EventOf<'checkpoint'> | null
-  evaluated: Record<EvaluationPhase, Map<number, EventOf<'evaluated'>>>
+  /** By version, then by unit. */
+  evaluated: Map<number, Map<number, EventOf<'evaluated'>>>
   /** Fingerprints. */
   admitted: Set<string>
   faults: WorkerFault[]
@@ -78,7 +80,7 @@ export const emptyHistory = (): History => ({
   summary: null,
   commits: [],
   checkpoint: null,
-  evaluated: { before: new Map(), after: new Map() },
+  evaluated: new Map(),
   admitted: new Set(),
   faults: [],
   spentMs: {},
@@ -99,7 +101,7 @@ export function fold(history: History, event: JournalEvent): History {
     case 'rewound':
       history.commits.length = Math.min(history.commits.length, event.version)
       // They are of parameters that nobody will have again.
-      history.evaluated.after.clear()
+      for (const version of [...history.evaluated.keys()]) if (version > event.version) history.evaluated.delete(version)
       if (history.checkpoint && history.checkpoint.version > event.version) history.checkpoint = null
       break
     case 'excluded': {
@@ -117,7 +119,11 @@ export function fold(history: History, event: JournalEvent): History {
       if (history.checkpoint === null || event.version > history.checkpoint.version) history.checkpoint = event
       break
     case 'evaluated':
-      if (!history.evaluated[event.phase].has(event.unit)) history.evaluated[event.phase].set(event.unit, event)
+      {
+        const units = history.evaluated.get(event.version) ?? new Map()
+        history.evaluated.set(event.version, units)
+        if (!units.has(event.unit)) units.set(event.unit, event)
+      }
       break
     case 'spent':
       history.spentMs[event.phase] = (history.spentMs[event.phase] ?? 0) + event.ms
@@ -130,7 +136,7 @@ export function fold(history: History, event: JournalEvent): History {
 }
 
 /** Where a run goes on: from its last checkpoint, with the digests that the replayed steps must give. */
-export function resumed({ summary, commits, checkpoint, evaluated }: History): Resumed {
+export function resumed({ summary, commits, checkpoint, evaluated }: History, end: number | null): Resumed {
   const durable = checkpoint?.version ?? 0
   const digests = Object.fromEntries(commits.slice(Math.max(0, durable - 1)).map(({ version, digest }) => [version, digest]))
   if (checkpoint) digests[durable] = checkpoint.digest
@@ -139,6 +145,7 @@ export function resumed({ summary, commits, checkpoint, evaluated }: History): R
     durable,
     journaled: commits.length,
     digests,
-    evaluated: { before: new Set(evaluated.before.keys()), after: new Set(evaluated.after.keys()) },
+    evaluated: new Map([...evaluated].map(([version, units]) => [version, new Set(units.keys())])),
+    end,
   }
 }

@@ -1,6 +1,6 @@
 import { LetheError } from '../../protocol/errors.ts'
 import { closeTrial, openTrial, report, vote } from './agreement.ts'
-import { admit, depart, excuse, sendState, sourceStates } from './members.ts'
+import { admit, askForState, depart, excuse, sendState, sourceStates } from './members.ts'
 import { deliver, helpStragglers } from './parts.ts'
 import { advancePhase, awaitGathering, handOutUnits } from './progress.ts'
 import type { Decision, RunCommand, RunEvent, RunState } from './state.ts'
@@ -75,8 +75,14 @@ function absorb(state: RunState, event: RunEvent, now: number, commands: RunComm
     case 'evaluated':
       // Whoever has the same unit, because the first one left before its answer was written, need not go on with it.
       for (const member of state.members.values()) if (member.unit === event.unit) member.unit = null
-      state.pending[event.phase] = state.pending[event.phase].filter((unit) => unit !== event.unit)
+      state.pending.set(
+        event.version,
+        (state.pending.get(event.version) ?? []).filter((unit) => unit !== event.unit),
+      )
       return true
+    case 'enough':
+      state.end = Math.min(state.end, event.version)
+      return false
     case 'tick':
       helpStragglers(state, now, commands)
       return true
@@ -106,7 +112,7 @@ function exported(state: RunState, event: Extract<RunEvent, { type: 'exported' }
   if (!state.members.has(event.worker)) return
   if (checkpoint) {
     state.cut = event.version
-    commands.push({ type: 'save', ticket: event.ticket, version: event.version, last: event.version === state.settings.steps })
+    commands.push({ type: 'save', ticket: event.ticket, version: event.version, last: event.version === state.end })
   }
   for (const member of state.members.values())
     if (!member.follows && !member.isLeaving) sendState(member, event.version, event.ticket, commands)
@@ -122,6 +128,9 @@ function advance(state: RunState, now: number, commands: RunCommand[]): string {
   const waiting = advancePhase(state, commands)
   if (waiting !== null) return waiting
   if (state.phase === 'train') return advanceSteps(state, now, commands)
-  if (state.phase === 'before' || state.phase === 'after') return handOutUnits(state, state.phase, commands)
+  if (state.phase === 'measure') {
+    askForState(state, commands)
+    return handOutUnits(state, commands)
+  }
   return 'the run is over'
 }

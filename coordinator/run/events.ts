@@ -5,11 +5,12 @@ export type CoordinatorEvent =
   | { type: 'standby' }
   | { type: 'leading'; epoch: number }
   | { type: 'workerJoined' | 'workerLeft'; worker: string; reason: string; workers: number }
-  | { type: 'phase'; phase: 'prepare' | 'before' | 'train' | 'after' | 'report'; total: number }
+  | { type: 'phase'; phase: 'prepare' | 'measure' | 'train' | 'report'; total: number }
   /** A step was given out to the workers; the same step again where the work of an earlier plan was lost. */
   | { type: 'planned'; step: number; epoch: number }
   /** Steps while training, samples while measuring. */
-  | { type: 'progress'; phase: 'before' | 'train' | 'after'; done: number; total: number; losses?: Record<string, number> }
+  | { type: 'progress'; phase: 'train'; done: number; total: number; losses?: Record<string, number> }
+  | { type: 'progress'; phase: 'measure'; version: number; done: number; total: number }
   | { type: 'notice'; message: string }
 
 /** What the coordinator needs of a logger; pino fits. */

@@ -5,12 +5,11 @@ import type { Job } from '../../protocol/job.ts'
 import type { SessionSummary, WorkerBulk } from '../../protocol/messages.ts'
 import { stateBytesLimit } from '../../protocol/transfer.ts'
 import type { Exports } from './exports.ts'
-import type { EvaluationPhase } from './state.ts'
 
 /** A unit of evaluation that a worker has in hand. */
 export interface Ticket {
   worker: string
-  phase: EvaluationPhase
+  version: number
   unit: number
 }
 
@@ -33,6 +32,11 @@ export class Mailbox {
     this.units = evaluationUnits(job)
     this.#relays = relays
     this.#exports = exports
+  }
+
+  /** How many samples these units have; all where none are named. */
+  samples(units: Iterable<number> = this.units.keys()): number {
+    return [...units].reduce((sum, unit) => sum + this.units[unit].count, 0)
   }
 
   issue(ticket: Ticket): number {

@@ -60,7 +60,7 @@ export function depart(state: RunState, worker: string, now: number, commands: R
   state.awaited.delete(worker)
   state.trial?.missing.delete(worker)
   state.gathering?.missing.delete(worker)
-  if (member.unit !== null) state.pending[state.phase === 'before' ? 'before' : 'after'].unshift(member.unit)
+  if (member.unit !== null) state.pending.get(state.version)?.unshift(member.unit)
   if (state.export?.worker === worker) state.export = null
   reassign(state, worker, now, commands)
 }
@@ -110,7 +110,8 @@ export function adopt(state: RunState, commands: RunCommand[]): boolean {
   state.issued = version
   state.journaled = version
   for (const later of [...state.digests.keys()]) if (later > version) state.digests.delete(later)
-  state.pending.after = unitsOf(state.settings, 'after')
+  for (const stop of state.settings.stops) if (stop > version) state.pending.set(stop, unitsOf(state.settings))
+  if (state.end > version) state.end = state.settings.steps
   commands.push({ type: 'rewind', version })
   return true
 }
@@ -202,7 +203,7 @@ function isLeavingAlone(state: RunState): boolean {
 export function checkpointDue(state: RunState): boolean {
   const { version, settings } = state
   if (version <= state.cut || version === 0) return false
-  return version % settings.checkpointEvery === 0 || version === settings.steps || isLeavingAlone(state)
+  return version % settings.checkpointEvery === 0 || version === state.end || isLeavingAlone(state)
 }
 
 /** Asks one worker for the state of a committed version, for the disk or for newcomers; nobody moves on until it is here. */

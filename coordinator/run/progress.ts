@@ -1,5 +1,5 @@
 import { adopt } from './members.ts'
-import { activeMembers, type EvaluationPhase, hasFollowers, type RunCommand, type RunState } from './state.ts'
+import { activeMembers, hasFollowers, isUnmeasured, type RunCommand, type RunState } from './state.ts'
 
 /** How long the first worker waits for the others that were announced. */
 export const gatherMs = 60_000
@@ -17,16 +17,15 @@ export function awaitGathering(state: RunState, now: number, commands: RunComman
   const { expectedWorkers } = state.settings
   if (ready < expectedWorkers && now - state.gatheringSince < patienceMs) return `waiting for workers: ${ready} of ${expectedWorkers}`
   adopt(state, commands)
-  enter(state, state.version === 0 && state.pending.before.length > 0 ? 'before' : 'train', commands)
+  enter(state, phaseNow(state), commands)
   return null
 }
 
 /** Moves on when a phase has all that it needs. Returns what the run waits for, or null where there is work to give out. */
 export function advancePhase(state: RunState, commands: RunCommand[]): string | null {
-  if (state.phase === 'before' && isEvaluated(state, 'before')) enter(state, 'train', commands)
-  if (state.phase === 'train' && isTrained(state)) enter(state, 'after', commands)
-  if (state.phase === 'after' && isEvaluated(state, 'after')) {
-    enter(state, 'done', commands)
+  const phase = phaseNow(state)
+  if (phase !== state.phase) enter(state, phase, commands)
+  if (phase === 'done') {
     commands.push({ type: 'finish' })
     return 'everything is done'
   }
@@ -38,21 +37,22 @@ function enter(state: RunState, phase: RunState['phase'], commands: RunCommand[]
   commands.push({ type: 'phase', phase })
 }
 
-const isEvaluated = (state: RunState, phase: EvaluationPhase) =>
-  state.pending[phase].length === 0 && [...state.members.values()].every(({ unit }) => unit === null)
-
-function isTrained({ version, committed, durable, settings }: RunState): boolean {
-  return version === settings.steps && committed === version && durable === version
+/** A version is measured once it is agreed; the last one, once it is on the disk. */
+function phaseNow(state: RunState): 'measure' | 'train' | 'done' {
+  const { version, committed, durable, end } = state
+  const isSettled = committed === version && (version < end || durable === version)
+  if (isSettled && isUnmeasured(state)) return 'measure'
+  return isSettled && version === end ? 'done' : 'train'
 }
 
 /** One unit at a time for each worker that holds the version to be measured. */
-export function handOutUnits(state: RunState, phase: EvaluationPhase, commands: RunCommand[]): string {
+export function handOutUnits(state: RunState, commands: RunCommand[]): string {
   const idle = activeMembers(state).filter(({ unit, version }) => unit === null && version === state.version)
   for (const member of idle) {
-    const unit = state.pending[phase].shift()
+    const unit = state.pending.get(state.version)?.shift()
     if (unit === undefined) break
     member.unit = unit
-    commands.push({ type: 'evaluate', worker: member.worker, phase, unit })
+    commands.push({ type: 'evaluate', worker: member.worker, version: state.version, unit })
   }
-  return `measuring ${phase} training`
+  return `measuring version ${state.version}`
 }

@@ -5,7 +5,8 @@ import type { Picture } from '../../protocol/picture.ts'
 import type { History } from '../journal/journal.ts'
 import type { ReportInput, UnitResults } from '../report/input.ts'
 import type { RunOptions } from './options.ts'
-import type { EvaluationPhase, RunSettings } from './state.ts'
+import type { RunSettings } from './state.ts'
+import { endOf, stopsOf } from './stops.ts'
 
 const version: string = createRequire(import.meta.url)('../../package.json').version
 
@@ -31,12 +32,13 @@ export function settingsOf(job: Job, options: SettingsOptions): RunSettings {
     isExact: job.kind === 'evaluate' || job.training.wire === 'f32',
     firstEpoch: options.epoch * plansPerLeader,
     isSuccessor: options.epoch > 1,
-    units: { before: job.kind === 'unlearn' ? units : 0, after: units },
+    stops: units > 0 ? stopsOf(job) : [],
+    units,
   }
 }
 
-function unitResults(units: readonly EvaluationUnit[], history: History, phase: EvaluationPhase): UnitResults {
-  const results = [...history.evaluated[phase].values()].sort((a, b) => a.unit - b.unit)
+function unitResults(units: readonly EvaluationUnit[], history: History, version: number): UnitResults {
+  const results = [...(history.evaluated.get(version)?.values() ?? [])].sort((a, b) => a.unit - b.unit)
   return results.map(({ unit, values, images }) => ({ unit: units[unit], result: { values, images: new Uint8Array(images) } }))
 }
 
@@ -52,7 +54,9 @@ export function reportInput(options: RunOptions, attendance: { most: number; ref
   const { summary, commits, spentMs } = history
   if (summary === null) throw new RangeError('a run without a session has no report')
   const units = evaluationUnits(job)
-  const phases = (['before', 'after'] as const).map((phase) => [phase, unitResults(units, history, phase)] as const)
+  const end = endOf(job, history) ?? (job.kind === 'evaluate' ? 0 : job.training.steps)
+  const measured = (version: number) => unitResults(units, history, version)
+  const phases = [['before', job.kind === 'unlearn' ? measured(0) : []] as const, ['after', measured(end)] as const]
   const trainMs = commits.reduce((sum, { stepMs }) => sum + stepMs, 0)
   return {
     job,

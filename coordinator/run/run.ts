@@ -17,6 +17,7 @@ import type { RunOptions } from './options.ts'
 import { reportInput, settingsOf } from './result.ts'
 import { Roster } from './roster.ts'
 import { hasWork, initialState, type Member, type RunCommand, type RunEvent, type RunState } from './state.ts'
+import { endOf } from './stops.ts'
 import { Training } from './training.ts'
 
 type CommandOf<Type extends RunCommand['type']> = Extract<RunCommand, { type: Type }>
@@ -55,7 +56,7 @@ export class Run {
     this.#options = options
     this.#books = new Books(options.journal, options.history)
     this.#mailbox = new Mailbox(options.job, this.#exports, options.settings.reducer === 'sharded')
-    this.#state = initialState(settingsOf(options.job, options.settings), resumed(options.history))
+    this.#state = initialState(settingsOf(options.job, options.settings), resumed(options.history, endOf(options.job, options.history)))
     this.#roster = new Roster({
       welcome: {
         type: 'welcome',
@@ -206,7 +207,7 @@ export class Run {
       case 'sendState':
         return this.#sendState(command)
       case 'evaluate': {
-        const ticket = this.#mailbox.issue({ worker: command.worker, phase: command.phase, unit: command.unit })
+        const ticket = this.#mailbox.issue({ worker: command.worker, version: command.version, unit: command.unit })
         return this.#roster.get(command.worker)?.send({ type: 'evaluate', ticket, unit: this.#mailbox.units[command.unit] })
       }
       case 'part':
@@ -227,14 +228,12 @@ export class Run {
   #enter(phase: RunState['phase']): void {
     this.#background(this.#books.spend(phase === 'done' ? 'report' : phase))
     this.#books.restartClock()
-    if (phase === 'before' || phase === 'after') {
-      const units = this.#state.settings.units[phase] > 0 ? this.#mailbox.units : []
-      this.#options.onEvent({ type: 'phase', phase, total: units.reduce((sum, { count }) => sum + count, 0) })
-    } else if (phase === 'train') {
-      const { steps } = this.#state.settings
-      this.#options.onEvent({ type: 'phase', phase, total: steps })
-      if (this.#state.version > 0) this.#options.onEvent({ type: 'progress', phase, done: this.#state.version, total: steps })
-    }
+    const { onEvent } = this.#options
+    if (phase === 'measure') onEvent({ type: 'phase', phase, total: this.#mailbox.samples() })
+    if (phase !== 'train') return
+    const { version, settings } = this.#state
+    onEvent({ type: 'phase', phase, total: settings.steps })
+    if (version > 0) onEvent({ type: 'progress', phase, done: version, total: settings.steps })
   }
 
   #commit({ type: _, ...step }: CommandOf<'commit'>): void {
@@ -367,23 +366,24 @@ export class Run {
         return this.#dispatch({ type: 'exported', worker, ticket, version, digest })
       }
       case 'evaluation': {
-        const { phase, unit } = this.#mailbox.close(worker, message.ticket)
+        const { version, unit } = this.#mailbox.close(worker, message.ticket)
         const { values } = message
         this.#attendance.progressed()
         // The worker before left after it had answered: its answer is being written.
-        if (this.#options.history.evaluated[phase].has(unit)) return
+        if (this.#options.history.evaluated.get(version)?.has(unit)) return
         // Training must not begin before what was measured of the parent is durable: nobody could measure it again.
-        const written = this.#books.record({ type: 'evaluated', phase, unit, values, images: payload })
-        this.#background(written.then(() => this.#dispatch({ type: 'evaluated', worker, phase, unit })))
-        return this.#reportEvaluated(phase)
+        const written = this.#books.record({ type: 'evaluated', version, unit, values, images: payload })
+        return this.#background(written.then(() => this.#evaluated(worker, version, unit)))
       }
     }
   }
 
-  #reportEvaluated(phase: 'before' | 'after'): void {
-    const samples = (units: Iterable<number>) => [...units].reduce((sum, unit) => sum + this.#mailbox.units[unit].count, 0)
-    const done = samples(this.#options.history.evaluated[phase].keys())
-    this.#options.onEvent({ type: 'progress', phase, done, total: samples(this.#mailbox.units.keys()) })
+  #evaluated(worker: string, version: number, unit: number): void {
+    const { job, history, onEvent } = this.#options
+    const done = this.#mailbox.samples(history.evaluated.get(version)?.keys())
+    onEvent({ type: 'progress', phase: 'measure', version, done, total: this.#mailbox.samples() })
+    if (endOf(job, history) === version) this.#dispatch({ type: 'enough', version })
+    this.#dispatch({ type: 'evaluated', worker, version, unit })
   }
 
   #onLeft(worker: string, reason: string): void {

@@ -8,8 +8,7 @@ import type { Pace } from './pace.ts'
  * holds the version of the run or gets every direction on the way to it; only a follower that has caught up is given work.
  */
 
-export type Phase = 'gather' | 'before' | 'train' | 'after' | 'done' | 'failed'
-export type EvaluationPhase = 'before' | 'after'
+export type Phase = 'gather' | 'measure' | 'train' | 'done' | 'failed'
 
 export interface RunSettings {
   /** Updates of the whole run; 0 for a job that only evaluates. */
@@ -17,8 +16,10 @@ export interface RunSettings {
   readonly microBatches: number
   readonly checkpointEvery: number
   readonly expectedWorkers: number
-  /** Units of evaluation in each phase. */
-  readonly units: Readonly<Record<EvaluationPhase, number>>
+  /** Versions that are measured, ascending: training waits there until that is done. */
+  readonly stops: readonly number[]
+  /** Units of evaluation at each of them. */
+  readonly units: number
   readonly reducer: 'central' | 'sharded'
   /** Every so many steps each range is computed by a second worker too, and compared; 0 for never. */
   readonly auditEvery: number
@@ -72,6 +73,8 @@ export interface Plan {
 export interface RunState {
   phase: Phase
   readonly settings: RunSettings
+  /** The last version: `settings.steps`, or a stop at which the run had what it was for. */
+  end: number
   /** By name, in the order in which they came. */
   members: Map<string, Member>
   /** Of the data and the forget set that the run began with; null until the first worker has told. */
@@ -117,8 +120,8 @@ export interface RunState {
   released: StepFigures | null
   export: { ticket: number; worker: string; version: number; checkpoint: boolean } | null
   tickets: number
-  /** Units still to be given out, in the order in which they are. */
-  pending: Record<EvaluationPhase, number[]>
+  /** By stop: units still to be given out, in the order in which they are. */
+  pending: Map<number, number[]>
 }
 
 export type RunEvent =
@@ -137,7 +140,9 @@ export type RunEvent =
   | { type: 'exported'; worker: string; ticket: number; version: number; digest: string }
   | { type: 'saved'; version: number }
   /** The answer to a unit is durable. */
-  | { type: 'evaluated'; worker: string; phase: EvaluationPhase; unit: number }
+  | { type: 'evaluated'; worker: string; version: number; unit: number }
+  /** What was measured at this stop says that there is nothing to go on for. Comes before the last `evaluated` of the stop. */
+  | { type: 'enough'; version: number }
   | { type: 'tick' }
 
 export type RunCommand =
@@ -156,7 +161,7 @@ export type RunCommand =
   /** Write what the export with this ticket gave. */
   | { type: 'save'; ticket: number; version: number; last: boolean }
   | { type: 'sendState'; worker: string; version: number; ticket: number | null }
-  | { type: 'evaluate'; worker: string; phase: EvaluationPhase; unit: number }
+  | { type: 'evaluate'; worker: string; version: number; unit: number }
   /** Part from a worker that did nothing wrong; it may join again. */
   | { type: 'part'; worker: string; reason: string }
   /** Part from a worker whose parameters are of no use any more: it joins again with the parent's. */
@@ -186,14 +191,17 @@ export interface Resumed {
   journaled: number
   /** Digests of versions from `durable` on. */
   digests: Record<number, string>
-  evaluated: Readonly<Record<EvaluationPhase, ReadonlySet<number>>>
+  /** By stop. */
+  evaluated: ReadonlyMap<number, ReadonlySet<number>>
+  /** The stop at which the run had what it was for. */
+  end: number | null
 }
 
 export function initialState(settings: RunSettings, resumed: Resumed): RunState {
-  const pending = (phase: EvaluationPhase) => unitsOf(settings, phase).filter((unit) => !resumed.evaluated[phase].has(unit))
   return {
     phase: 'gather',
     settings,
+    end: resumed.end ?? settings.steps,
     members: new Map(),
     dataDigest: resumed.dataDigest,
     gatheringSince: null,
@@ -216,13 +224,19 @@ export function initialState(settings: RunSettings, resumed: Resumed): RunState 
     released: null,
     export: null,
     tickets: 0,
-    pending: { before: pending('before'), after: pending('after') },
+    pending: new Map(settings.stops.map((stop) => [stop, unitsOf(settings).filter((unit) => !resumed.evaluated.get(stop)?.has(unit))])),
   }
 }
 
-/** All units of a phase, in the order in which they are given out. */
-export function unitsOf({ units }: RunSettings, phase: EvaluationPhase): number[] {
-  return Array.from({ length: units[phase] }, (_, unit) => unit)
+/** All units of a stop, in the order in which they are given out. */
+export function unitsOf({ units }: RunSettings): number[] {
+  return Array.from({ length: units }, (_, unit) => unit)
+}
+
+/** Is the version one to measure, with something left to do? */
+export function isUnmeasured(state: RunState): boolean {
+  const pending = state.pending.get(state.version)
+  return pending !== undefined && (pending.length > 0 || someMember(state, ({ unit }) => unit !== null))
 }
 
 /** Without a copy of a thousand members, which several questions after each event would make. */

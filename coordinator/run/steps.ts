@@ -2,7 +2,7 @@ import { sliceBorders } from '../../protocol/blocks.ts'
 import { plan, type Range } from '../planner.ts'
 import { judge } from './agreement.ts'
 import { askForState, checkpointDue, dropLaggards, goBack, sourceStates, wouldMislead } from './members.ts'
-import { activeMembers, followersOf, type Member, type RunCommand, type RunState } from './state.ts'
+import { activeMembers, followersOf, isUnmeasured, type Member, type RunCommand, type RunState } from './state.ts'
 
 /** Commits what everyone has applied, releases what is reduced, plans what comes next, as far as each may go now. */
 export function advanceSteps(state: RunState, now: number, commands: RunCommand[]): string {
@@ -71,7 +71,8 @@ function turnVersion(state: RunState, step: number): string[] {
 
 function planStep(state: RunState, now: number, commands: RunCommand[]): string {
   const { version, settings } = state
-  if (version === settings.steps) return 'finishing the last step'
+  if (version === state.end) return 'finishing the last step'
+  if (isUnmeasured(state)) return `finishing step ${version - 1}, which is measured next`
   if (state.trial !== null) return `finding out who errs in step ${version}`
   if (state.plan !== null) return `step ${version}`
   const members = activeMembers(state)

@@ -24,7 +24,7 @@ class Screen {
 }
 
 t.test('rate and time left are those of the last steps of the phase', async (t) => {
-  let progress: PhaseProgress = advance(undefined, { type: 'progress', phase: 'before', done: 3, total: 4 }, 0)
+  let progress: PhaseProgress = advance(undefined, { type: 'progress', phase: 'measure', version: 0, done: 3, total: 4 }, 0)
   progress = advance(progress, train(10), 1000)
   t.equal(rateOf(progress), undefined, 'one mark says nothing')
   t.equal(progressText(progress), 'steps 10/60')

@@ -50,7 +50,7 @@ t.test('a coordinator that is killed is resumed by the same command', async (t) 
   const train = second.lines.filter(({ type, phase }) => type === 'progress' && phase === 'train').map(({ done }) => Number(done))
   t.ok(train[0] >= 10 && train[0] < 20, 'it went on from its last checkpoint')
   t.notOk(
-    second.lines.some(({ phase }) => phase === 'before'),
+    second.lines.some(({ type, phase, version }) => type === 'progress' && phase === 'measure' && version === 0),
     'what was measured is not measured again',
   )
   const { history } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8'))

@@ -1,6 +1,6 @@
 import type { Cluster } from './cluster.ts'
 import type { ModelCoordinator } from './coordinator.ts'
-import { measure } from './model.ts'
+import { endOf, measure } from './model.ts'
 import type { LogEntry } from './store.ts'
 import type { ModelWorker } from './worker.ts'
 
@@ -82,7 +82,7 @@ export class Checks {
         this.#rewind(event.version)
         return
       case 'evaluated': {
-        const key = `${event.phase} ${event.unit}`
+        const key = `${event.version} ${event.unit}`
         if (this.#measured.has(key)) this.#violate('nothing twice', `unit ${key} is measured twice`)
         this.#measured.set(key, event.values[0])
         return
@@ -101,23 +101,28 @@ export class Checks {
   /** What was measured of the version that is computed anew does not count. */
   #rewind(version: number): void {
     if (version >= this.#cluster.scenario.job.steps) return
-    for (const key of [...this.#measured.keys()]) if (key.startsWith('after')) this.#measured.delete(key)
+    for (const key of [...this.#measured.keys()]) if (Number(key.split(' ')[0]) > version) this.#measured.delete(key)
     if (this.#checkpoint.version > version) this.#checkpoint = { version: 0, digest: '' }
   }
 
   #finished(entries: number): void {
     const { scenario, reference } = this.#cluster
-    const { steps, units } = scenario.job
+    const { stops, units } = scenario.job
+    const steps = endOf(scenario.job)
     if (this.commits.length !== steps) this.#violate('nothing lost', `${this.commits.length} commits of ${steps} in ${entries} entries`)
     const digest = steps === 0 ? reference[0] : this.commits[steps - 1]
     if (steps > 0 && (this.#checkpoint.version !== steps || this.#checkpoint.digest !== digest))
       this.#violate('equal digests', `the last checkpoint is version ${this.#checkpoint.version}`)
-    for (const phase of ['before', 'after'] as const)
-      for (let unit = 0; unit < units[phase]; unit++) {
-        const value = this.#measured.get(`${phase} ${unit}`)
-        const expected = measure(phase === 'before' ? reference[0] : digest, unit)
-        if (value === undefined) this.#violate('nothing lost', `unit ${unit} was not measured ${phase} training`)
-        if (value !== expected) this.#violate('equal digests', `unit ${unit} ${phase} training gave ${value}, not ${expected}`)
+    for (const stop of stops)
+      for (let unit = 0; unit < units; unit++) {
+        const value = this.#measured.get(`${stop} ${unit}`)
+        if (stop > steps) {
+          if (value !== undefined) this.#violate('nothing twice', `unit ${unit} was measured at ${stop}, after the end at ${steps}`)
+          continue
+        }
+        const expected = measure(stop === 0 ? reference[0] : this.commits[stop - 1], unit)
+        if (value === undefined) this.#violate('nothing lost', `unit ${unit} was not measured at ${stop}`)
+        if (value !== expected) this.#violate('equal digests', `unit ${unit} at ${stop} gave ${value}, not ${expected}`)
       }
   }
 

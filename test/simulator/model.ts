@@ -20,7 +20,11 @@ export interface ModelJob {
   readonly channels: number
   readonly blocks: number
   readonly perBlock: number
-  readonly units: Readonly<Record<'before' | 'after', number>>
+  /** Versions that are measured. */
+  readonly stops: readonly number[]
+  readonly units: number
+  /** The stop whose measurement ends the run. */
+  readonly enoughAt: number | null
 }
 
 export const clipNorm = 4
@@ -215,4 +219,12 @@ export function referenceOf(job: ModelJob): string[] {
   }
   references.set(key, digests)
   return digests
+}
+
+/** The last version of a job. */
+export const endOf = ({ steps, enoughAt }: ModelJob) => enoughAt ?? steps
+
+/** `coordinator/run/stops.ts` for this job: known once everything is measured there. */
+export function knownEnd({ units, enoughAt }: ModelJob, evaluated: ReadonlyMap<number, ReadonlyMap<number, unknown>>): number | null {
+  return enoughAt !== null && evaluated.get(enoughAt)?.size === units ? enoughAt : null
 }

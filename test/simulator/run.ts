@@ -6,7 +6,7 @@ import { hasWork, initialState, type RunCommand, type RunEvent, type RunState } 
 import type { WorkerMessage } from '../../protocol/messages.ts'
 import type { Cluster } from './cluster.ts'
 import type { ModelCoordinator } from './coordinator.ts'
-import { digestOf, type ModelState, measure } from './model.ts'
+import { digestOf, knownEnd, type ModelState, measure } from './model.ts'
 import type { Socket } from './network.ts'
 import { type ModelPeer, ModelRoster } from './roster.ts'
 import type { ModelJournal } from './store.ts'
@@ -34,7 +34,7 @@ export class ModelRun {
   readonly #options: ModelRunOptions
   readonly #names = new Map<string, ModelWorker>()
   readonly #meshUrls = new Map<string, string | null>()
-  readonly #tickets = new Map<number, { worker: string; phase: 'before' | 'after'; unit: number }>()
+  readonly #tickets = new Map<number, { worker: string; version: number; unit: number }>()
   readonly #training: ModelTraining
   #issued = 0
   #events: RunEvent[] = []
@@ -50,7 +50,10 @@ export class ModelRun {
     this.#options = options
     const { cluster, coordinator, history, epoch } = options
     const { scenario } = cluster
-    this.state = initialState({ ...scenario.settings, firstEpoch: epoch * plansPerLeader, isSuccessor: epoch > 1 }, resumed(history))
+    this.state = initialState(
+      { ...scenario.settings, firstEpoch: epoch * plansPerLeader, isSuccessor: epoch > 1 },
+      resumed(history, knownEnd(scenario.job, history.evaluated)),
+    )
     this.roster = new ModelRoster({
       cluster,
       process: coordinator.process,
@@ -181,9 +184,9 @@ export class ModelRun {
       case 'sendState':
         return this.#sendState(command)
       case 'evaluate': {
-        const { worker, phase, unit } = command
+        const { worker, version, unit } = command
         this.#issued += 1
-        this.#tickets.set(this.#issued, { worker, phase, unit })
+        this.#tickets.set(this.#issued, { worker, version, unit })
         this.roster.get(worker)?.send({ type: 'evaluate', ticket: this.#issued, unit: { metric: 'hits', start: unit, count: 1 } })
         return
       }
@@ -305,11 +308,15 @@ export class ModelRun {
         const ticket = this.#tickets.get(message.ticket)
         if (ticket?.worker !== worker) return unasked('a measurement')
         this.#tickets.delete(message.ticket)
-        const { phase, unit } = ticket
+        const { version, unit } = ticket
+        const { evaluated } = this.#options.history
         // The worker before left after it had answered: its answer is being written.
-        if (this.#options.history.evaluated[phase].has(unit)) return
-        const event: JournalEvent = { type: 'evaluated', phase, unit, values: [message.value], images: new Uint8Array(0) }
-        return this.#record(event, () => this.dispatch({ type: 'evaluated', worker, phase, unit }))
+        if (evaluated.get(version)?.has(unit)) return
+        const event: JournalEvent = { type: 'evaluated', version, unit, values: [message.value], images: new Uint8Array(0) }
+        return this.#record(event, () => {
+          if (knownEnd(cluster.scenario.job, evaluated) === version) this.dispatch({ type: 'enough', version })
+          this.dispatch({ type: 'evaluated', worker, version, unit })
+        })
       }
     }
   }
@@ -323,10 +330,10 @@ export class ModelRun {
     this.#tell(`${worker} has left: ${reason}`)
     const { cluster } = this.#options
     if (cluster.world.flaw === 'measuresTwice')
-      for (const { worker: holder, phase, unit } of this.#tickets.values())
+      for (const { worker: holder, version, unit } of this.#tickets.values())
         if (holder === worker) {
-          const digest = cluster.reference[phase === 'before' ? 0 : cluster.scenario.job.steps]
-          this.#record({ type: 'evaluated', phase, unit, values: [measure(digest, unit)], images: new Uint8Array(0) })
+          const digest = cluster.reference[version]
+          this.#record({ type: 'evaluated', version, unit, values: [measure(digest, unit)], images: new Uint8Array(0) })
         }
     const isKnown = this.#meshUrls.delete(worker)
     this.dispatch({ type: 'left', worker, reason })

@@ -76,7 +76,7 @@ export function scenarioOf(seed: number): Scenario {
     channels: chance.integer(1, 2),
     blocks: isHuge ? 256 : chance.integer(1, 6),
     perBlock: isHuge ? 1 : 8,
-    units: { before: chance.integer(0, 2), after: chance.integer(0, 3) },
+    ...drawStops(chance, steps),
   }
   const workerCount = isMild ? chance.integer(3, 5) : chance.integer(defectType ? 2 : 1, 5)
   const expectedWorkers = isMild ? workerCount : chance.integer(1, workerCount)
@@ -93,6 +93,7 @@ export function scenarioOf(seed: number): Scenario {
       microBatches: job.microBatches,
       checkpointEvery: isHuge ? Math.max(1, steps) : chance.integer(1, 4),
       expectedWorkers: defectType === 'parent' ? workerCount - 1 : expectedWorkers,
+      stops: job.stops,
       units: job.units,
       reducer: chance.happens(0.5) ? 'sharded' : 'central',
       auditEvery,
@@ -131,4 +132,10 @@ function drawFaults(chance: Chance, kinds: readonly FaultKind[], most: number): 
     target: chance.below(8),
     isSilent: chance.happens(0.25),
   }))
+}
+
+function drawStops(chance: Chance, steps: number): Pick<ModelJob, 'stops' | 'units' | 'enoughAt'> {
+  const stops = Array.from({ length: steps + 1 }, (_, version) => version).filter(() => chance.happens(0.4))
+  if (stops.length === 0) return { stops, units: 0, enoughAt: null }
+  return { stops, units: chance.integer(1, 3), enoughAt: chance.happens(0.2) ? stops[chance.below(stops.length)] : null }
 }

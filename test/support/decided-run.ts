@@ -15,7 +15,7 @@ export const summary: SessionSummary = {
 
 export const figures = { losses: { keep: 1 }, norms: { keep: 1 }, updateNorm: 1 }
 
-const nothing: Resumed = { dataDigest: null, durable: 0, journaled: 0, digests: {}, evaluated: { before: new Set(), after: new Set() } }
+const nothing: Resumed = { dataDigest: null, durable: 0, journaled: 0, digests: {}, evaluated: new Map(), end: null }
 
 type CommandOf<Type extends RunCommand['type']> = Extract<RunCommand, { type: Type }>
 
@@ -32,7 +32,8 @@ export class DecidedRun {
       microBatches: 8,
       checkpointEvery: 2,
       expectedWorkers: 1,
-      units: { before: 0, after: 0 },
+      stops: [],
+      units: 0,
       reducer: 'central',
       auditEvery: 0,
       isExact: true,

@@ -18,7 +18,7 @@ const commit = (version: number): JournalEvent => ({
 
 const events: JournalEvent[] = [
   { type: 'opened', jobDigest: digest(1), parentSha256: digest(2) },
-  { type: 'evaluated', phase: 'before', unit: 1, values: [1, 0.1], images: new Uint8Array([1, 2, 255]) },
+  { type: 'evaluated', version: 0, unit: 1, values: [1, 0.1], images: new Uint8Array([1, 2, 255]) },
   ...[1, 2, 3].map(commit),
   { type: 'checkpoint', version: 2, digest: digest(2), sha256: digest(3), stateSha256: digest(4) },
   { type: 'spent', phase: 'train', ms: 3 },
@@ -55,11 +55,11 @@ t.test('the fold is the state of the run', async (t) => {
     [1, 2, 3],
     'no version twice, none after a hole',
   )
-  const { durable, journaled, digests, evaluated } = resumed(history)
+  const { durable, journaled, digests, evaluated } = resumed(history, null)
   t.equal(durable, 2)
   t.equal(journaled, 3)
   t.strictSame(digests, { 2: digest(2), 3: digest(3) })
-  t.strictSame([...evaluated.before], [1])
+  t.strictSame([...(evaluated.get(0) ?? [])], [1])
   t.strictSame(history.spentMs, { train: 3 })
 })
 

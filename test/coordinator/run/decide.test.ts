@@ -324,11 +324,11 @@ t.test('a worker that loads its state too slowly is parted from', async (t) => {
 })
 
 t.test('what the run waits for a worker for', async (t) => {
-  const run = new DecidedRun({ units: { before: 1, after: 0 }, checkpointEvery: 1 })
+  const run = new DecidedRun({ stops: [0], units: 1, checkpointEvery: 1 })
   t.notOk(hasWork(run.state, 'w1'), 'before it is a member')
   run.open('w1')
   t.ok(hasWork(run.state, 'w1'), 'a measurement')
-  run.tell({ type: 'evaluated', worker: 'w1', phase: 'before', unit: 0 })
+  run.tell({ type: 'evaluated', worker: 'w1', version: 0, unit: 0 })
   const { epoch } = run.one('plan')
   t.ok(hasWork(run.state, 'w1'), 'its part of a step')
   run.tell({ type: 'delivered', worker: 'w1', epoch, start: 0, end: 8, computeMs: 1 })
@@ -369,14 +369,14 @@ t.test('a worker that asks to leave', async (t) => {
 })
 
 t.test('measurements', async (t) => {
-  const run = new DecidedRun({ steps: 0, microBatches: 0, expectedWorkers: 2, units: { before: 0, after: 3 } })
+  const run = new DecidedRun({ steps: 0, microBatches: 0, expectedWorkers: 2, stops: [0], units: 3 })
   run.open('w1')
   run.open('w2')
   t.strictSame(run.heard(), ['evaluate', 'evaluate'])
   run.tell({ type: 'left', worker: 'w1', reason: '' })
-  run.tell({ type: 'evaluated', worker: 'w2', phase: 'after', unit: 1 })
+  run.tell({ type: 'evaluated', worker: 'w2', version: 0, unit: 1 })
   t.match(run.one('evaluate'), { worker: 'w2', unit: 0 }, 'the unit of one that left comes first')
-  run.tell({ type: 'evaluated', worker: 'w2', phase: 'after', unit: 0 }, { type: 'evaluated', worker: 'w2', phase: 'after', unit: 2 })
+  run.tell({ type: 'evaluated', worker: 'w2', version: 0, unit: 0 }, { type: 'evaluated', worker: 'w2', version: 0, unit: 2 })
   t.ok(run.heard().includes('finish'))
   run.tell({ type: 'tick' })
   t.strictSame(run.heard(), [], 'what comes later is not heard')

@@ -1,0 +1,19 @@
+import type { Job } from '../../protocol/job.ts'
+import type { History } from '../journal/journal.ts'
+
+/** Versions of the parameters that a job measures, ascending. */
+export function stopsOf(job: Job): number[] {
+  switch (job.kind) {
+    case 'evaluate':
+      return [0]
+    case 'train':
+      return [job.training.steps]
+    case 'unlearn':
+      return [0, job.training.steps]
+  }
+}
+
+/** The stop whose results make all that follows needless; null where there is none. A function of the journal: the same after any restart. */
+export function endOf(_job: Job, _history: History): number | null {
+  return null
+}
