@@ -85,7 +85,7 @@ async function measure(workers: number): Promise<Measured> {
     job,
     written: job,
     jobDigest: hex('job'),
-    parent: [],
+    files: [],
     parentSha256: hex('parent'),
     folder: new RunFolder(path),
     journal,

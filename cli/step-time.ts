@@ -1,4 +1,4 @@
-import { readParent } from '../coordinator/storage/parent.ts'
+import { readRunFiles } from '../coordinator/storage/parent.ts'
 import type { StepJob } from '../protocol/job.ts'
 import { median } from '../protocol/median.ts'
 import type { SessionSummary } from '../protocol/messages.ts'
@@ -18,7 +18,7 @@ const budgetMs = 5000
 
 /** Opens the job as a worker does, and times its micro-batches on this machine: the first one warms up. Throws what the session throws. */
 export async function measureStepTime(job: StepJob): Promise<StepTime> {
-  const session = await openSession(job, await readParent(job))
+  const session = await openSession(job, (await readRunFiles(job)).parent)
   try {
     const { microBatches } = session.summary
     const options = { signal: new AbortController().signal, onMicroBatch() {} }

@@ -17,7 +17,8 @@ export interface LeaderOptions {
   written: Job
   identity: RunIdentity
   runId: string
-  parent: readonly FileBytes[]
+  /** Those of the parent checkpoint, and of the classifier where there is one. */
+  files: readonly FileBytes[]
   folder: RunFolder
   fresh: boolean
   /** Opened already where no other coordinator can lead; null where the journal is on the bus. */
@@ -101,7 +102,7 @@ export class Leader {
   }
 
   async #lead(epoch: number): Promise<void> {
-    const { folder, job, written, identity, runId, parent, bus, cluster, fresh, admission, log, onEvent } = this.#options
+    const { folder, job, written, identity, runId, files, bus, cluster, fresh, admission, log, onEvent } = this.#options
     const { coordinator, hasStoodBy } = this.#leadership
     // What a leader did while this one stood by is not what `fresh` was to replace.
     const clear = fresh && !hasStoodBy
@@ -119,7 +120,7 @@ export class Leader {
       job,
       written,
       ...identity,
-      parent,
+      files,
       folder,
       journal: store.journal,
       history: store.history,

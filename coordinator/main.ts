@@ -18,7 +18,7 @@ import { listen } from './net/server.ts'
 import { type CoordinatorEvent, type Log, silentLog } from './run/events.ts'
 import { RunFolder } from './storage/folder.ts'
 import { lock } from './storage/lock.ts'
-import { readParent } from './storage/parent.ts'
+import { readRunFiles } from './storage/parent.ts'
 import { checkClusterFolder, openLocalStore } from './store.ts'
 
 export type { CoordinatorEvent } from './run/events.ts'
@@ -89,8 +89,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const { job, written = job, fresh = false, onEvent = () => {}, log = silentLog, host = '127.0.0.1', tls } = options
   const token = options.token ?? (options.issuer ? null : randomBytes(24).toString('base64url'))
   checkOptions(options, host)
-  const parent = await readParent(job)
-  const identity = { jobDigest: digestOf(written), parentSha256: filesDigest(parent) }
+  const { parent, classifier } = await readRunFiles(job)
+  // Another classifier measures otherwise: it is another job.
+  const jobDigest = digestOf(classifier.length === 0 ? written : [written, filesDigest(classifier)])
+  const identity = { jobDigest, parentSha256: filesDigest(parent) }
   const runId = sha256(Buffer.from(`${identity.jobDigest} ${identity.parentSha256}`))
   const folder = new RunFolder(options.out)
   await folder.check()
@@ -137,7 +139,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       written,
       identity,
       runId,
-      parent,
+      files: [...parent, ...classifier],
       folder,
       fresh,
       store,

@@ -54,6 +54,17 @@ export const errorTable = {
     hint: 'Labels are classes of the model: num_class_embeds in its config.json, the last one free where labels are dropped.',
   },
 
+  DATA_ATTACK: {
+    exitCode: 27,
+    title: 'The images of an attack hold what was to be forgotten',
+    hint: 'Take that item out: an attack shows what comes back without it.',
+  },
+  DATA_ALTERNATIVE: {
+    exitCode: 28,
+    title: 'What is to take the place of the forgotten images does not fit',
+    hint: 'docs/methods.md says what each method needs.',
+  },
+
   CHECKPOINT_MISSING: {
     exitCode: 30,
     title: 'The checkpoint cannot be read',

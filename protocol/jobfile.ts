@@ -4,6 +4,7 @@ import { LetheError } from './errors.ts'
 import { issueError, named } from './issues.ts'
 import { type Job, jobSchema } from './job.ts'
 import { applyOverride, type Override, parseOverride } from './overrides.ts'
+import { mapPaths } from './paths.ts'
 
 export const maxJobBytes = 1 << 20
 
@@ -41,17 +42,11 @@ export function parseJob(text: string, { file, overrides: texts = [] }: ParseOpt
 /** The same job with every path absolute; relative ones start at `directory`, the folder of the job file. */
 export function resolvePaths(job: Job, directory: string): Job {
   const absolute = (path: string) => resolve(directory, path)
-  const sources = job.data.sources.map((source) => {
-    if (source.type === 'idx') return { ...source, images: absolute(source.images), labels: absolute(source.labels) }
-    return source.type === 'image' ? { ...source, path: absolute(source.path) } : source
-  })
-  const forget = job.data.forget?.file ? { ...job.data.forget, file: absolute(job.data.forget.file) } : job.data.forget
-  const model = 'config' in job.model ? { config: absolute(job.model.config) } : { checkpoint: absolute(job.model.checkpoint) }
-  return deepFreeze({ ...job, model, data: { ...job.data, sources, ...(forget && { forget }) } } as Job)
+  return deepFreeze(mapPaths(job, absolute))
 }
 
 /** The order in which a person reads a job. */
-const reading = ['kind', 'name', 'seed', 'model', 'data', 'method', 'training', 'evaluate', 'diffusion', 'engine']
+const reading = ['kind', 'name', 'seed', 'model', 'data', 'method', 'attack', 'training', 'evaluate', 'diffusion', 'engine']
 
 /** The resolved job as YAML that `parseJob` reads back to the same job. */
 export function jobYaml(job: Job): string {
@@ -129,8 +124,9 @@ function checkTogether(job: Job, locate: (path: readonly PropertyKey[]) => strin
         received: String(batchSize),
       })
     }
-    atMostTimesteps(['method', 'timesteps'], job.method.timesteps[1], diffusion.timesteps - 1)
+    if ('timesteps' in job.method) atMostTimesteps(['method', 'timesteps'], job.method.timesteps[1], diffusion.timesteps - 1)
   }
+  checkMeasures(job, refuse)
   const { reconstruction, hits } = evaluate
   if (reconstruction) {
     atMostTimesteps(['evaluate', 'reconstruction', 'timestep'], reconstruction.timestep, diffusion.timesteps - 1)
@@ -146,6 +142,28 @@ function checkTogether(job: Job, locate: (path: readonly PropertyKey[]) => strin
       `Give \`data.forget\`, or leave out \`evaluate.${metric}\`.`,
     )
   }
+}
+
+type Refuse = (path: string[], expected: string, received: string, hint?: string) => void
+
+/** What is measured needs something to measure it with, or on. */
+function checkMeasures({ evaluate, data, diffusion, ...job }: Job, refuse: Refuse): void {
+  const { samples, references, classifier, likelihood, membership } = evaluate
+  const hint = 'Train one with examples/train-mnist-classifier.yaml, or take one of examples/checkpoints.'
+  if (samples && classifier === undefined)
+    refuse(['evaluate', 'classifier'], 'a classifier, because it judges evaluate.samples', 'nothing', hint)
+  if (references && !samples) refuse(['evaluate', 'samples'], 'samples, because evaluate.references is compared with them', 'nothing')
+  if (samples && samples.sampler.steps > diffusion.timesteps)
+    refuse(['evaluate', 'samples', 'sampler', 'steps'], `at most ${diffusion.timesteps}`, String(samples.sampler.steps))
+  for (const [metric, asked] of Object.entries({ likelihood, membership }))
+    if (asked && !data.forget) refuse(['data', 'forget'], `a forget set, because evaluate.${metric} is of forgotten images`, 'nothing')
+  const late = membership?.timesteps.find((t) => t >= diffusion.timesteps)
+  if (late !== undefined) refuse(['evaluate', 'membership', 'timesteps'], `below ${diffusion.timesteps}`, String(late))
+  if (job.kind !== 'attack') return
+  const last = job.attack.measureAt.find((step) => step > job.training.steps)
+  if (last !== undefined) refuse(['attack', 'measureAt'], `at most ${job.training.steps}, which is training.steps`, String(last))
+  if (job.attack.stopAt !== undefined && (!samples?.classes || !data.forget?.labels))
+    refuse(['attack', 'stopAt'], 'evaluate.samples.classes and data.forget.labels, of which the share is taken', 'neither or one')
 }
 
 function deepFreeze<T>(value: T): T {

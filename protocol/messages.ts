@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { maxWireText, wireErrorSchema } from './errors.ts'
+import { metrics } from './evaluation.ts'
 import { jobSchema } from './job.ts'
 
 /*
@@ -14,8 +15,14 @@ const name = z.string().min(1).max(200)
 /** Float64 that may be NaN or infinite: the coordinator says so in its own words. */
 const anyNumber = z.custom<number>((value) => typeof value === 'number')
 
+/**
+ * Numbers of a classifier for each image of a unit: so many class probabilities, and so many features. They are float32 at the start of the
+ * payload, probabilities of all images first, and the pictures follow.
+ */
+export const judgedSchema = z.strictObject({ classes: count.max(65_536), features: count.max(65_536) }).nullable()
+
 export const evaluationUnitSchema = z.strictObject({
-  metric: z.enum(['reconstruction', 'hits', 'keepLoss']),
+  metric: z.enum(metrics),
   start: count,
   count,
 })
@@ -266,7 +273,7 @@ export const workerBulk = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('file'), ...segment, ticket: count, path: name }),
   /** Closes the answer to `export`. `digest` is of the parameters alone. */
   z.strictObject({ type: z.literal('state'), ...segment, ticket: count, version: count, digest }),
-  z.strictObject({ type: z.literal('evaluation'), ...segment, ticket: count, values: z.array(anyNumber).max(4096) }),
+  z.strictObject({ type: z.literal('evaluation'), ...segment, ticket: count, values: z.array(anyNumber).max(4096), judged: judgedSchema }),
   /** For a worker that cannot be reached directly. */
   z.strictObject({ type: z.literal('relay'), ...segment, to: name, message: meshMessage }),
 ])

@@ -26,6 +26,18 @@ export const purposes = {
   uniform_target: 12,
   /** Which labels are dropped, for classifier-free guidance. */
   label_dropout: 13,
+  /** Resampling for intervals, and the chunks of the Inception Score. */
+  bootstrap: 14,
+  /** Hutchinson's probes of the likelihood. */
+  likelihood_probe: 15,
+  order_alternative: 16,
+  /** Kept classes that take the place of forgotten ones. */
+  substitute: 17,
+  /** Items on which a classifier is measured. */
+  accuracy_order: 18,
+  reference_order: 19,
+  membership_order: 20,
+  membership_noise: 21,
 } as const
 
 export type Purpose = keyof typeof purposes

@@ -38,6 +38,16 @@ const keepMeasure = z.object({
   losses: z.array(measured),
 })
 
+/** How often a classifier is right about the images of `evaluate.accuracy`. */
+const accuracyMeasure = z.object({
+  /** correct / samples. */
+  accuracy: z.number(),
+  correct: count,
+  samples: count,
+  /** Wilson interval of the accuracy, 95 %. */
+  interval: z.tuple([z.number(), z.number()]),
+})
+
 /** One update. Losses and norms by channel. */
 const stepRecord = z.object({
   step: count,
@@ -61,7 +71,7 @@ export type WorkerFault = z.output<typeof workerFault>
 
 export const runReport = z.object({
   name: z.string(),
-  kind: z.enum(['train', 'unlearn', 'evaluate']),
+  kind: z.enum(['train', 'unlearn', 'attack', 'evaluate']),
   /** Null for `evaluate`, which changes nothing. */
   method: z.string().nullable(),
   /** The most workers that made a step together, or that measured, where there were no steps. */
@@ -74,6 +84,8 @@ export const runReport = z.object({
   /** Before is null for `train` and `evaluate`; both are null where nothing was measured. */
   forget: z.object({ before: forgetMeasure.nullable(), after: forgetMeasure.nullable() }),
   keep: z.object({ before: keepMeasure.nullable(), after: keepMeasure.nullable() }),
+  /** Of a classifier; both are null for other models, and in reports from before there were any. */
+  accuracy: z.object({ before: accuracyMeasure.nullable(), after: accuracyMeasure.nullable() }).default({ before: null, after: null }),
 
   /** Who was found to compute wrongly; what they did is not in the result. */
   faults: z.array(workerFault),
@@ -102,4 +114,5 @@ export const runReport = z.object({
 export type RunReport = z.output<typeof runReport>
 export type ForgetMeasure = z.output<typeof forgetMeasure>
 export type KeepMeasure = z.output<typeof keepMeasure>
+export type AccuracyMeasure = z.output<typeof accuracyMeasure>
 export type StepRecord = z.output<typeof stepRecord>

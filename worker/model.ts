@@ -3,24 +3,20 @@ import { LetheError } from '../protocol/errors.ts'
 import { modelMetadata, readModelConfig, readModelFiles, writeModelFiles } from './checkpoint/diffusers.ts'
 import type { FloatTensor } from './checkpoint/safetensors.ts'
 import type { TensorMap } from './engine/engine.ts'
-import { assertTrainable, nullClass, parseUNet2DConfig, sampleSize, type UNet2DConfig } from './nn/config.ts'
-import { initialise, type ParameterSpec, size, unet2dParameters } from './nn/parameters.ts'
-import { unet2d } from './nn/unet2d.ts'
-import type { Predict } from './unlearning/losses.ts'
+import type { Classify, Forward, Network, NetworkKind, Predict } from './nn/network.ts'
+import { openNetwork } from './nn/open.ts'
+import { initialise, type ParameterSpec, size } from './nn/parameters.ts'
 
 /** A network and the layout of its parameters in one flat vector. */
 export class Model {
-  readonly config: UNet2DConfig
-  readonly specs: readonly ParameterSpec[]
   readonly parameterCount: number
+  readonly #network: Network
   readonly #configBytes: Uint8Array
   readonly #metadata: Record<string, string> | undefined
 
-  private constructor(config: UNet2DConfig, configBytes: Uint8Array, metadata: Record<string, string> | undefined) {
-    assertTrainable(config)
-    this.config = config
-    this.specs = unet2dParameters(config)
-    this.parameterCount = this.specs.reduce((sum, spec) => sum + size(spec), 0)
+  private constructor(network: Network, configBytes: Uint8Array, metadata: Record<string, string> | undefined) {
+    this.#network = network
+    this.parameterCount = network.specs.reduce((sum, spec) => sum + size(spec), 0)
     this.#configBytes = configBytes
     this.#metadata = metadata
   }
@@ -28,35 +24,44 @@ export class Model {
   /** A new network with weights drawn from the seed. */
   static initialise(files: readonly FileBytes[], seed: number): { model: Model; parameters: Float32Array } {
     const { config, configBytes } = readModelConfig(files)
-    const model = new Model(parseUNet2DConfig(config), configBytes, modelMetadata)
+    const model = new Model(openNetwork(config), configBytes, modelMetadata)
     return { model, parameters: initialise(model.specs, seed) }
   }
 
-  /** A network from a diffusers folder. Throws CHECKPOINT_*. */
+  /** A network from a checkpoint folder. Throws CHECKPOINT_*. */
   static load(files: readonly FileBytes[]): { model: Model; parameters: Float32Array } {
     const { config, configBytes, tensors, metadata } = readModelFiles(files)
-    const model = new Model(parseUNet2DConfig(config), configBytes, metadata)
+    const model = new Model(openNetwork(config), configBytes, metadata)
     return { model, parameters: model.flatten(tensors) }
   }
 
+  /** Does it predict noise, or classes? */
+  get kind(): NetworkKind {
+    return this.#network.kind
+  }
+
+  get specs(): readonly ParameterSpec[] {
+    return this.#network.specs
+  }
+
   get imageShape(): [channels: number, height: number, width: number] {
-    const { height, width } = sampleSize(this.config)
-    return [this.config.in_channels, height, width]
+    return this.#network.imageShape
   }
 
-  /** Embeddings of classes; 0 for an unconditional network. */
+  /** Classes that condition the noise, 0 where none do; classes that a classifier tells apart. */
   get classCount(): number {
-    return this.config.num_class_embeds ?? 0
+    return this.#network.classCount
   }
 
+  /** Is the noise conditioned on classes? */
   get isConditional(): boolean {
-    return this.classCount > 0
+    return this.kind === 'noise' && this.classCount > 0
   }
 
-  /** The class that stands for no condition, the last one. @throws LetheError INTERNAL for an unconditional network. */
+  /** The class that stands for no condition, the last one. @throws LetheError INTERNAL where there is none. */
   get nullClass(): number {
-    const none = nullClass(this.config)
-    if (none === null) throw new LetheError('INTERNAL', { message: 'an unconditional network has no classes' })
+    const none = this.#network.nullClass
+    if (none === null) throw new LetheError('INTERNAL', { message: 'the network has no class that stands for no condition' })
     return none
   }
 
@@ -94,18 +99,26 @@ export class Model {
     return flat
   }
 
-  /** The diffusers folder for these parameters. */
+  /** The checkpoint folder for these parameters. */
   files(flat: Float32Array): FileBytes[] {
     const tensors: FloatTensor[] = this.views(flat).map((view) => ({ ...view, dtype: 'F32' }))
     return writeModelFiles({ configBytes: this.#configBytes, tensors, metadata: this.#metadata })
   }
 
-  /** ε_θ for parameters given as tensors under their names. A conditional network must be given classes, another must not. */
+  /** The network, of whatever kind, for parameters given as tensors under their names. */
+  forward(parameters: TensorMap): Forward[NetworkKind] {
+    return this.#network.forward(parameters)
+  }
+
+  /** ε_θ. A conditional network must be given classes, another must not. @throws LetheError INTERNAL for a classifier. */
   predictor(parameters: TensorMap): Predict {
-    return (noisy, t, classes) => {
-      if ((classes !== undefined) !== this.isConditional)
-        throw new LetheError('INTERNAL', { message: `classes are ${classes ? '' : 'not '}given to a network of ${this.classCount}` })
-      return unet2d(this.config, parameters, noisy, t, classes)
-    }
+    if (this.#network.kind !== 'noise') throw new LetheError('INTERNAL', { message: 'a classifier predicts no noise' })
+    return this.#network.forward(parameters)
+  }
+
+  /** @throws LetheError INTERNAL for a network that predicts noise. */
+  classifier(parameters: TensorMap): Classify {
+    if (this.#network.kind !== 'classifier') throw new LetheError('INTERNAL', { message: 'a network that predicts noise has no logits' })
+    return this.#network.forward(parameters)
   }
 }

@@ -1,4 +1,5 @@
-import { type FileBytes, sha256 } from '../protocol/digest.ts'
+import { classifierFolder } from '../protocol/checkpoint.ts'
+import { digestOf, type FileBytes, sha256 } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
 import type { EvaluationResult, EvaluationUnit } from '../protocol/evaluation.ts'
 import type { Job, StepJob } from '../protocol/job.ts'
@@ -7,16 +8,17 @@ import { methodOf } from '../protocol/methods/index.ts'
 import { addInPlace, type TreeNode, TreeSum } from '../protocol/tree.ts'
 import { BatchSource } from './batch.ts'
 import { type DataSet, openDataSet } from './data/dataset.ts'
-import { makeSchedule, type Schedule } from './diffusion/schedule.ts'
-import type { Engine } from './engine/engine.ts'
+import { openPools } from './data/pools.ts'
+import { makeSchedule } from './diffusion/schedule.ts'
 import { openEngine } from './engine/open.ts'
-import { evaluateUnit } from './metrics/evaluate.ts'
-import { Predictor } from './metrics/predictor.ts'
+import { Gradients } from './gradients.ts'
+import { openAccuracyData } from './metrics/accuracy.ts'
+import { Measuring } from './metrics/measuring.ts'
 import { Model } from './model.ts'
 import { TrainingState } from './state.ts'
-import { GradientProgram } from './step.ts'
+import { checkNetwork } from './suitability.ts'
 import { lossesOf } from './unlearning/index.ts'
-import { fedInputs } from './unlearning/losses.ts'
+import { fedInputs, type LossInput } from './unlearning/losses.ts'
 
 /** The sum of one channel over one complete subtree of micro-batches. The gradient is flat, all parameters in the order of the model. */
 export interface Partial {
@@ -47,23 +49,40 @@ export interface JobSession {
   dispose(): void
 }
 
-/** Opens data, network and programs. `files` are the parent checkpoint, or config.json alone for `train`. Throws DATA_*, CHECKPOINT_*. */
+/** Opens data, network and programs. `files` are those of the run: parent or config.json, classifier. Throws DATA_*, CHECKPOINT_*. */
 export async function openSession(job: Job, files: FileBytes[]): Promise<JobSession> {
-  const { model, parameters } = job.kind === 'train' ? Model.initialise(files, job.seed) : Model.load(files)
+  const own = files.filter(({ path }) => !path.startsWith(classifierFolder))
+  const { model, parameters } = job.kind === 'train' ? Model.initialise(own, job.seed) : Model.load(own)
+  checkNetwork(job, model)
+  const labelDropout = job.kind === 'evaluate' ? 0 : job.training.labelDropout
   const data = await openDataSet(job.data)
-  checkShape(model, data)
-  checkClasses(job, model, data)
+  const accuracyData = await openAccuracyData(job)
+  const pools = job.kind === 'evaluate' ? null : await openPools(job, data, model.isConditional)
+  const sets = new Set([data, accuracyData, pools?.keep.data, pools?.alternative?.data].filter((set) => set != null))
+  for (const set of sets) {
+    checkShape(model, set)
+    checkClasses(model, set, labelDropout)
+  }
   const engine = await openEngine(job.engine)
   const schedule = makeSchedule(job.diffusion)
-  if (job.kind === 'evaluate') return new Session(job, model, data, engine, schedule, new TrainingState(parameters, null), null)
-  const program = await GradientProgram.compile(engine, model, job.method, {
-    rows: job.training.microBatchSize,
-    batchSize: job.training.batchSize,
-    original: parameters.slice(),
-  })
-  const needs = fedInputs(lossesOf(job.method.name).needs, model.isConditional)
-  const batches = new BatchSource(job, data, schedule, { needs, nullClass: model.isConditional ? model.nullClass : null })
-  return new Session(job, model, data, engine, schedule, new TrainingState(parameters, job), { program, batches, job })
+  const measuring = new Measuring({ job, model, files, data, accuracyData, engine, schedule })
+  const state = new TrainingState(parameters, job.kind === 'evaluate' ? null : job)
+  const summary: SessionSummary = {
+    parameterCount: model.parameterCount,
+    channels: job.kind === 'evaluate' ? [] : [...methodOf(job.method.name).channels],
+    microBatches: job.kind === 'evaluate' ? 0 : job.training.batchSize / job.training.microBatchSize,
+    // What is measured on, or drawn from beside the data, is as much a part of the result.
+    manifestDigest: sets.size === 1 ? data.manifestDigest : digestOf([...sets].map(({ manifestDigest }) => manifestDigest)),
+    forgetDigest: sha256(new Uint8Array(data.forget.buffer, data.forget.byteOffset, data.forget.byteLength)),
+    items: data.items,
+    forgetItems: data.forget.length,
+    engine: engine.description,
+  }
+  const parts = { summary, model, data, measuring, state }
+  if (job.kind === 'evaluate' || pools === null) return new Session({ ...parts, gradients: null })
+  const nullClass = model.isConditional ? model.nullClass : null
+  const batches = new BatchSource(job, pools, schedule, { needs: needsOf(job, model), nullClass })
+  return new Session({ ...parts, gradients: await Gradients.compile({ engine, model, job, batches, original: parameters.slice() }) })
 }
 
 function checkShape(model: Model, data: DataSet): void {
@@ -76,18 +95,15 @@ function checkShape(model: Model, data: DataSet): void {
   })
 }
 
-/** A conditional network needs an embedding for every label, and one more where labels are dropped. */
-function checkClasses(job: Job, model: Model, data: DataSet): void {
-  const labelDropout = job.kind === 'evaluate' ? 0 : job.training.labelDropout
-  if (!model.isConditional) {
-    if (labelDropout > 0)
-      throw new LetheError('DATA_LABEL', {
-        message: 'training.labelDropout needs a class-conditional model',
-        expected: '0',
-        received: `${labelDropout}`,
-      })
-    return
-  }
+/** A network with classes needs one for every label, and one more where labels are dropped. */
+function checkClasses(model: Model, data: DataSet, labelDropout: number): void {
+  if (labelDropout > 0 && !model.isConditional)
+    throw new LetheError('DATA_LABEL', {
+      message: 'training.labelDropout needs a class-conditional model',
+      expected: '0',
+      received: `${labelDropout}`,
+    })
+  if (model.classCount === 0) return
   const classes = model.classCount - (labelDropout > 0 ? 1 : 0)
   const largest = data.labels.reduce((most, label) => Math.max(most, label), 0)
   if (largest >= classes)
@@ -98,41 +114,37 @@ function checkClasses(job: Job, model: Model, data: DataSet): void {
     })
 }
 
-interface Training {
-  program: GradientProgram
-  batches: BatchSource
-  job: StepJob
+/** Everything that some round of the job needs. */
+function needsOf({ method }: StepJob, model: Model): LossInput[] {
+  const { needs, prepare } = lossesOf(method.name)
+  return fedInputs([...new Set([...needs, ...(prepare?.needs ?? [])])], model.classCount > 0)
+}
+
+interface SessionParts {
+  summary: SessionSummary
+  model: Model
+  data: DataSet
+  measuring: Measuring
+  state: TrainingState
+  /** Null where nothing is trained. */
+  gradients: Gradients | null
 }
 
 class Session implements JobSession {
   readonly summary: SessionSummary
-  readonly #job: Job
   readonly #model: Model
   readonly #data: DataSet
-  readonly #engine: Engine
-  readonly #schedule: Schedule
+  readonly #measuring: Measuring
   readonly #state: TrainingState
-  readonly #training: Training | null
-  #predictor: Promise<Predictor> | null = null
+  readonly #gradients: Gradients | null
 
-  constructor(job: Job, model: Model, data: DataSet, engine: Engine, schedule: Schedule, state: TrainingState, training: Training | null) {
-    this.#job = job
+  constructor({ summary, model, data, measuring, state, gradients }: SessionParts) {
+    this.summary = summary
     this.#model = model
     this.#data = data
-    this.#engine = engine
-    this.#schedule = schedule
+    this.#measuring = measuring
     this.#state = state
-    this.#training = training
-    this.summary = {
-      parameterCount: model.parameterCount,
-      channels: training ? [...methodOf(training.job.method.name).channels] : [],
-      microBatches: training ? training.job.training.batchSize / training.job.training.microBatchSize : 0,
-      manifestDigest: data.manifestDigest,
-      forgetDigest: sha256(new Uint8Array(data.forget.buffer, data.forget.byteOffset, data.forget.byteLength)),
-      items: data.items,
-      forgetItems: data.forget.length,
-      engine: engine.description,
-    }
+    this.#gradients = gradients
   }
 
   get step(): number {
@@ -140,12 +152,12 @@ class Session implements JobSession {
   }
 
   async partials(step: number, start: number, end: number, options: { signal: AbortSignal; onMicroBatch(): void }): Promise<Partial[]> {
-    const training = this.#requireTraining(step)
+    const gradients = this.#requireGradients(step)
     const sums = new Map<string, TreeSum<{ loss: number; gradient: Float32Array }>>()
     for (const channel of this.summary.channels) sums.set(channel, new TreeSum(this.summary.microBatches, addTerms))
     for (let index = start; index < end; index++) {
       options.signal.throwIfAborted()
-      const results = await training.program.run(this.#state.parameters, training.batches.draw(step, index))
+      const results = await gradients.run(step, index, this.#state.parameters, this.#state.prepared)
       for (const { channel, loss, gradient } of results) sums.get(channel)?.put({ level: 0, index }, { loss, gradient })
       options.onMicroBatch()
     }
@@ -153,7 +165,7 @@ class Session implements JobSession {
   }
 
   apply(step: number, direction: Float32Array): string {
-    this.#requireTraining(step)
+    this.#requireGradients(step)
     this.#state.apply(direction)
     return this.digest()
   }
@@ -175,20 +187,8 @@ class Session implements JobSession {
     return this.#model.files(this.#state.released)
   }
 
-  async evaluate(unit: EvaluationUnit, onProgress: () => void = () => {}): Promise<EvaluationResult> {
-    this.#predictor ??= Predictor.compile(this.#engine, this.#model, { rows: this.#job.evaluate.unitSize, guidance: 0 })
-    const predictor = await this.#predictor
-    const context = {
-      predictor,
-      parameters: this.#state.released,
-      schedule: this.#schedule,
-      seed: this.#job.seed,
-      onProgress,
-      job: this.#job,
-      data: this.#data,
-      isConditional: this.#model.isConditional,
-    }
-    return evaluateUnit(context, unit)
+  evaluate(unit: EvaluationUnit, onProgress: () => void = () => {}): Promise<EvaluationResult> {
+    return this.#measuring.measure(unit, this.#state.released, onProgress)
   }
 
   referenceImage() {
@@ -198,19 +198,19 @@ class Session implements JobSession {
   }
 
   dispose(): void {
-    this.#training?.program.dispose()
-    void this.#predictor?.then((predictor) => predictor.dispose())
+    this.#gradients?.dispose()
+    this.#measuring.dispose()
   }
 
-  #requireTraining(step: number) {
-    if (!this.#training) throw new LetheError('INTERNAL', { message: 'an evaluate job has no steps' })
+  #requireGradients(step: number): Gradients {
+    if (!this.#gradients) throw new LetheError('INTERNAL', { message: 'an evaluate job has no steps' })
     if (step !== this.#state.step)
       throw new LetheError('INTERNAL', {
         message: 'a step was asked for out of order',
         expected: `${this.#state.step}`,
         received: `${step}`,
       })
-    return this.#training
+    return this.#gradients
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sessionSummarySchema } from '../../protocol/messages.ts'
+import { judgedSchema, sessionSummarySchema } from '../../protocol/messages.ts'
 import { runReport, type WorkerFault, workerFault } from '../../protocol/report.ts'
 import { dataDigest, type Resumed } from '../run/state.ts'
 
@@ -41,7 +41,8 @@ export const journalEvent = z.discriminatedUnion('type', [
     unit: count,
     /** May be infinite or NaN: zod's own number is neither. */
     values: z.array(z.custom<number>((value) => typeof value === 'number')),
-    images: z.instanceof(Uint8Array),
+    judged: judgedSchema,
+    payload: z.instanceof(Uint8Array),
   }),
   /** Wall time that one coordinator spent in a phase. */
   z.strictObject({ type: z.literal('spent'), phase: z.string(), ms: z.number().min(0) }),

@@ -18,12 +18,13 @@ const maxSweeps = 60
  */
 export async function symmetricEigen(matrix: Float64Array, n: number): Promise<Eigen> {
   if (!matrix.every(Number.isFinite)) throw new LetheError('INTERNAL', { message: 'a matrix that is not finite has no eigenvalues' })
-  const { diagonal, below, vectors } = await tridiagonalise(matrix, n)
+  const largest = matrix.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
+  const { diagonal, below, vectors } = await tridiagonalise(matrix, n, largest)
   await diagonalise(diagonal, below, vectors, n)
   const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => diagonal[i] - diagonal[j])
   const sorted = new Float64Array(n * n)
   for (const [row, i] of order.entries()) sorted.set(vectors.subarray(i * n, (i + 1) * n), row * n)
-  return { values: Float64Array.from(order, (i) => diagonal[i]), vectors: sorted }
+  return { values: Float64Array.from(order, (i) => largest * diagonal[i]), vectors: sorted }
 }
 
 interface Tridiagonal {
@@ -34,9 +35,10 @@ interface Tridiagonal {
   vectors: Float64Array
 }
 
-async function tridiagonalise(matrix: Float64Array, n: number): Promise<Tridiagonal> {
+/** Of the matrix divided by its largest element, so that no square is too large or too small for a float. */
+async function tridiagonalise(matrix: Float64Array, n: number, largest: number): Promise<Tridiagonal> {
   const turn = eventLoopTurns()
-  const a = matrix.slice()
+  const a = matrix.map((value) => value / largest)
   for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) a[j * n + i] = a[i * n + j]
   const diagonal = new Float64Array(n)
   const below = new Float64Array(n)

@@ -49,13 +49,14 @@ async function momentsOf({ rows, width, values }: Matrix): Promise<Moments> {
 }
 
 /**
- * tr((S₁·S₂)^½) of positive semi-definite matrices. With S₁ = Vᵀ·Λ·V, the product has the eigenvalues of the symmetric
- * Λ^½·V·S₂·Vᵀ·Λ^½; those that rounding made negative, as in singular covariances, count as zero.
+ * tr((S₁·S₂)^½) of positive semi-definite matrices [n, n]. With S₁ = Vᵀ·Λ·V (rows of V are eigenvectors), the product has the eigenvalues
+ * of the symmetric Λ^½·V·S₂·Vᵀ·Λ^½.
  */
 async function traceOfRoot(first: Float64Array, second: Float64Array, n: number): Promise<number> {
   const { values, vectors } = await symmetricEigen(first, n)
   const turn = eventLoopTurns()
-  const scaled = vectors.map((value, at) => value * Math.sqrt(Math.max(0, values[Math.floor(at / n)])))
+  const roots = rootsOf(values)
+  const scaled = vectors.map((value, at) => value * roots[Math.floor(at / n)])
   const half = new Float64Array(n * n)
   for (let i = 0; i < n; i++) {
     for (let k = 0; k < n; k++) {
@@ -73,5 +74,11 @@ async function traceOfRoot(first: Float64Array, second: Float64Array, n: number)
     }
     await turn()
   }
-  return (await symmetricEigen(product, n)).values.reduce((sum, value) => sum + Math.sqrt(Math.max(0, value)), 0)
+  return rootsOf((await symmetricEigen(product, n)).values).reduce((sum, root) => sum + root, 0)
+}
+
+/** Square roots of ascending eigenvalues; what is rounding noise of the largest is zero, because the root would magnify it. */
+function rootsOf(values: Float64Array): Float64Array {
+  const noise = values.length * Number.EPSILON * values[values.length - 1]
+  return values.map((value) => (value > noise ? Math.sqrt(value) : 0))
 }

@@ -5,7 +5,7 @@ export type Goal = 'maximise' | 'minimise'
  * rows are on it together. A row without a finite value on every axis is left out, and beats nobody.
  */
 export function paretoFront<Axis extends string>(
-  rows: readonly Readonly<Record<Axis, number | null>>[],
+  rows: readonly Readonly<Record<NoInfer<Axis>, number | null>>[],
   goals: Readonly<Record<Axis, Goal>>,
 ): number[] {
   const axes = Object.entries(goals) as [Axis, Goal][]

@@ -78,11 +78,11 @@ export class CentralReducer implements Reducer {
 
   async #reduce(round: CentralRound, losses: Record<string, number>): Promise<Reduction> {
     await round.added
-    const { method, methodOptions, clipNorm } = this.#options
+    const { method, methodOptions, clipNorm, phaseOf } = this.#options
     const roots = [...round.gradients].map(([channel, sum]) => [channel, sum.root() as Float32Array] as const)
     const gradients = new Map(roots)
     const scalars = await scalarsOf(gradients)
-    const { coefficients, norm } = clippedCoefficients(method, methodOptions, scalars, clipNorm)
+    const { coefficients, norm } = clippedCoefficients(method, methodOptions, scalars, clipNorm, phaseOf?.(round.plan.step))
     return {
       epoch: round.plan.epoch,
       step: round.plan.step,

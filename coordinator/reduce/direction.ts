@@ -2,6 +2,7 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { blockProducts, chunksOf, combineInPlace, sumProducts } from '../../protocol/blocks.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { Method, Scalars } from '../../protocol/method.ts'
+import type { RoundPhase } from '../../protocol/rounds.ts'
 import { addInPlace } from '../../protocol/tree.ts'
 
 /** PyTorch's guard in `clip_grad_norm_`. */
@@ -37,6 +38,12 @@ export function combinedNorm(scalars: Scalars<string>, coefficients: Record<stri
   return Math.sqrt(Math.max(0, square))
 }
 
+function coefficientsIn(phase: RoundPhase, method: Method, options: object, scalars: Scalars<string>): Record<string, number> {
+  if (phase === 'update') return method.coefficients(scalars, options as never)
+  const only = phase === 'prepare' ? method.prepare?.channel : method.inner?.channel
+  return Object.fromEntries(method.channels.map((channel) => [channel, channel === only ? 1 : 0]))
+}
+
 /**
  * The method's coefficients, clipped to a global norm (PyTorch `clip_grad_norm_`: scale = min(1, clipNorm / (norm + 1e-6))).
  * @throws LetheError COMPUTE_NOT_FINITE where a gradient is not finite.
@@ -46,13 +53,16 @@ export function clippedCoefficients(
   options: object,
   scalars: Scalars<string>,
   clipNorm: number,
+  phase: RoundPhase = 'update',
 ): { coefficients: Record<string, number>; norm: number } {
   const bad = Object.keys(scalars).find((channel) => !Number.isFinite(scalars[channel][channel]))
   if (bad !== undefined) throw new LetheError('COMPUTE_NOT_FINITE', { message: `The gradient of channel ${bad} is not finite` })
-  const coefficients = method.coefficients(scalars, options as never)
+  const coefficients = coefficientsIn(phase, method, options, scalars)
   const norm = combinedNorm(scalars, coefficients)
   if (!Number.isFinite(norm)) throw new LetheError('COMPUTE_NOT_FINITE', { message: 'The update direction is not finite' })
-  const scale = Math.min(1, clipNorm / (norm + clipEpsilon))
+  // SalUn clips each gradient that it adds up; Fisher information and steps that are taken back are not clipped.
+  const isClipped = phase === 'update' || (phase === 'prepare' && method.prepare?.of === 'saliency')
+  const scale = isClipped ? Math.min(1, clipNorm / (norm + clipEpsilon)) : 1
   return { coefficients: Object.fromEntries(Object.entries(coefficients).map(([channel, one]) => [channel, one * scale])), norm }
 }
 

@@ -1,5 +1,6 @@
 import type { NodeDigest, Slice } from '../../protocol/messages.ts'
 import type { Method } from '../../protocol/method.ts'
+import type { RoundPhase } from '../../protocol/rounds.ts'
 import type { TreeNode } from '../../protocol/tree.ts'
 import type { Range } from '../planner.ts'
 
@@ -9,6 +10,8 @@ export interface ReducerOptions {
   method: Method
   methodOptions: object
   clipNorm: number
+  /** What the round of a step is for; an update, where it is not given. */
+  phaseOf?(step: number): RoundPhase
   /** All of a worker's range has arrived. */
   onDelivered(part: Delivered): void
 }

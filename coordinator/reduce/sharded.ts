@@ -82,10 +82,10 @@ export class ShardedReducer implements Reducer {
   }
 
   async #reduce(round: ShardedRound, losses: Record<string, number>, slices: readonly Slice[]): Promise<Reduction> {
-    const { method, methodOptions, clipNorm } = this.#options
+    const { method, methodOptions, clipNorm, phaseOf } = this.#options
     const products = slices.flatMap(({ worker }) => [...(round.products.get(worker) ?? [])])
     const scalars = sumProducts(products, method.channels)
-    const { coefficients, norm } = clippedCoefficients(method, methodOptions, scalars, clipNorm)
+    const { coefficients, norm } = clippedCoefficients(method, methodOptions, scalars, clipNorm, phaseOf?.(round.plan.step))
     return {
       epoch: round.plan.epoch,
       step: round.plan.step,

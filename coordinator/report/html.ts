@@ -50,16 +50,22 @@ function header(report: RunReport): string {
   return `<header><div class="brand">Lethe</div><h1>${escaped(report.name)}</h1><p class="lead soft">${escaped(whatWasDone(report))}</p></header>`
 }
 
-function whatWasDone({ kind, method, data, steps, workers, wallMs, parameterCount }: RunReport): string {
+function whatWasDone(report: RunReport): string {
+  const { kind, method, data, steps, workers, wallMs, parameterCount } = report
   const on = `${workers} worker${workers === 1 ? '' : 's'}`
   const size = `${grouped(parameterCount)} parameters`
-  if (kind === 'evaluate') return `A diffusion model of ${size} was measured on ${on}.`
+  const model = isClassifier(report) ? 'classifier' : 'diffusion model'
+  if (kind === 'evaluate') return `A ${model} of ${size} was measured on ${on}.`
   const effort = `${grouped(steps)} steps on ${on}${wallMs.train === undefined ? '' : `, ${duration(wallMs.train)} of training`}`
-  if (kind === 'train') return `A diffusion model of ${size} was trained on ${grouped(data.items)} images: ${effort}.`
+  if (kind === 'train') return `A ${model} of ${size} was trained on ${grouped(data.items)} images: ${effort}.`
   return `A diffusion model of ${size} was trained to forget ${grouped(data.forgetItems)} of its ${grouped(data.items)} training images, with ${method}: ${effort}.`
 }
 
-function tiles({ forget, keep, kind, stepsPerSecond }: RunReport): string {
+function isClassifier({ method, accuracy }: RunReport): boolean {
+  return method === 'classify' || accuracy.after !== null
+}
+
+function tiles({ forget, keep, accuracy, kind, stepsPerSecond }: RunReport): string {
   const change = (before: string | undefined, after: string) => (before === undefined ? after : `${before} <i>→</i> ${after}`)
   const { before, after } = forget
   const entries: (readonly [string, string])[] = []
@@ -73,7 +79,9 @@ function tiles({ forget, keep, kind, stepsPerSecond }: RunReport): string {
       change(before ? `${before.hits}` : undefined, `${after.hits} <i>of ${after.samples}</i>`),
       `samples that are the ${imageName(kind)}`,
     ])
-  const loss = rowsOf({ forget, keep, kind }).find(({ label }) => label.startsWith('loss'))
+  if (accuracy.after)
+    entries.push([`${(100 * accuracy.after.accuracy).toFixed(2)} %`, `right of ${grouped(accuracy.after.samples)} images`])
+  const loss = rowsOf({ forget, keep, accuracy, kind }).find(({ label }) => label.startsWith('loss'))
   if (loss && kind === 'unlearn' && loss.change) entries.push([escaped(loss.change), 'loss on the kept data'])
   else if (loss) entries.push([escaped(loss.after), 'loss on the kept data'])
   if (stepsPerSecond !== null) entries.push([significant(Number(stepsPerSecond.toPrecision(3))), 'steps per second'])
@@ -94,7 +102,7 @@ function figures(report: RunReport): string {
   return section(used.includes('before') ? 'Before and after' : 'Figures', table + notes(report))
 }
 
-function notes({ forget, keep }: RunReport): string {
+function notes({ forget, keep, accuracy }: RunReport): string {
   const parts: string[] = []
   const interval = (name: Phase, measure: ForgetMeasure | null) =>
     measure?.hitInterval ? [`${name} ${percent(measure.hitInterval[0])} to ${percent(measure.hitInterval[1])}`] : []
@@ -104,6 +112,10 @@ function notes({ forget, keep }: RunReport): string {
     parts.push(
       `Kept-data loss: mean over ${grouped(keep.after.samples)} fixed samples, standard error ${Number(keep.after.standardError.toPrecision(2))}.`,
     )
+  if (accuracy.after) {
+    const { correct, samples } = accuracy.after
+    parts.push(`Accuracy: the label has the largest logit for ${grouped(correct)} of ${grouped(samples)} images. Interval: Wilson, 95 %.`)
+  }
   return parts.length > 0 ? `<p class="note">${parts.join(' ')}</p>` : ''
 }
 
@@ -174,7 +186,7 @@ function curves({ history }: RunReport): string {
   )
 }
 
-function limits({ forget, keep, kind, reduction }: RunReport): string {
+function limits({ forget, keep, accuracy, kind, reduction }: RunReport): string {
   const upper = forget.after?.hits === 0 ? forget.after.hitInterval?.[1] : undefined
   const entries = [
     kind === 'unlearn' &&
@@ -185,6 +197,8 @@ function limits({ forget, keep, kind, reduction }: RunReport): string {
       forget.after &&
       `That the image never comes. None in ${grouped(forget.after.samples)} samples still allows a share of up to ${percent(upper)} (95 %).`,
     keep.after && 'That quality is unchanged. The loss is a mean over fixed training samples that are kept; look at the pictures too.',
+    accuracy.after &&
+      'That the classifier is as often right elsewhere. The accuracy is that of these images; what a diffusion model draws may look like none that it has seen.',
     reduction?.wire === 'bf16'
       ? 'The same bits again. Gradients travelled as bf16; what rounding loses depends on who computed what, so other numbers of workers give other bits.'
       : 'The same bits on every machine. Equal engine, hardware and job give the same checkpoint, however many workers share the work; other engines agree within rounding.',

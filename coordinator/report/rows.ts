@@ -1,5 +1,5 @@
-import type { ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
-import { imageName, notFinite, significant } from './text.ts'
+import type { AccuracyMeasure, ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
+import { grouped, imageName, notFinite, significant } from './text.ts'
 
 /** One line of the before/after table, as text; '' where a phase was not measured. */
 export interface Row {
@@ -15,6 +15,7 @@ interface Measures {
   kind: RunReport['kind']
   forget: ForgetMeasure | null
   keep: KeepMeasure | null
+  accuracy: AccuracyMeasure | null
 }
 
 interface Metric {
@@ -64,12 +65,20 @@ const metrics: readonly Metric[] = [
     change: (before, after) => `${signed(100 * (after / before - 1), 1)} %`,
     better: (before, after) => after <= before * (1 + toleratedLossRise),
   },
+  {
+    label: ({ accuracy }) => `accuracy on ${grouped(accuracy?.samples ?? 0)} images of evaluate.accuracy (95 % interval)`,
+    isMeasured: ({ accuracy }) => accuracy !== null,
+    value: ({ accuracy }) => accuracy?.accuracy,
+    text: ({ accuracy }) => (accuracy === null ? '' : accuracyText(accuracy)),
+    change: (before, after) => `${signed(100 * (after - before), 2)} points`,
+    better: (before, after) => (before === after ? undefined : after > before),
+  },
 ]
 
 /** The figures of a run, one row per metric that was measured. */
-export function rowsOf({ forget, keep, kind }: Pick<RunReport, 'forget' | 'keep' | 'kind'>): Row[] {
-  const before: Measures = { kind, forget: forget.before, keep: keep.before }
-  const after: Measures = { kind, forget: forget.after, keep: keep.after }
+export function rowsOf({ forget, keep, accuracy, kind }: Pick<RunReport, 'forget' | 'keep' | 'accuracy' | 'kind'>): Row[] {
+  const before: Measures = { kind, forget: forget.before, keep: keep.before, accuracy: accuracy.before }
+  const after: Measures = { kind, forget: forget.after, keep: keep.after, accuracy: accuracy.after }
   return metrics.flatMap((metric): Row[] => {
     const measured = [after, before].find((measures) => metric.isMeasured(measures))
     if (!measured) return []
@@ -81,6 +90,12 @@ export function rowsOf({ forget, keep, kind }: Pick<RunReport, 'forget' | 'keep'
       old != null && now != null ? { ...row, change: metric.change(old, now), better: metric.better(old, now) } : { ...row, change: '' },
     ]
   })
+}
+
+/** `97.52 % (97.20 to 97.81 %)`. */
+function accuracyText({ accuracy, interval }: AccuracyMeasure): string {
+  const [share, low, high] = [accuracy, ...interval].map((value) => (100 * value).toFixed(2))
+  return `${share} % (${low} to ${high} %)`
 }
 
 function signed(value: number, digits: number): string {

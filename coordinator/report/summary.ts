@@ -2,14 +2,16 @@ import { LetheError } from '../../protocol/errors.ts'
 import type { EvaluationUnit } from '../../protocol/evaluation.ts'
 import { evaluationUnits } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
-import type { ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
+import type { AccuracyMeasure, ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
 import type { Phase, ReportInput, UnitResults } from './input.ts'
 
 /** The metrics of a run from its evaluation units. Pure; the order of units within a phase does not matter. */
-export function summarize(job: Job, results: ReadonlyMap<Phase, UnitResults>): Pick<RunReport, 'forget' | 'keep'> {
-  const forget = (phase: Phase) => forgetMeasure(job, results.get(phase))
-  const keep = (phase: Phase) => keepMeasure(job, results.get(phase))
-  return { forget: { before: forget('before'), after: forget('after') }, keep: { before: keep('before'), after: keep('after') } }
+export function summarize(job: Job, results: ReadonlyMap<Phase, UnitResults>): Pick<RunReport, 'forget' | 'keep' | 'accuracy'> {
+  const both = <Measure>(measure: (job: Job, results: UnitResults | undefined) => Measure) => ({
+    before: measure(job, results.get('before')),
+    after: measure(job, results.get('after')),
+  })
+  return { forget: both(forgetMeasure), keep: both(keepMeasure), accuracy: both(accuracyMeasure) }
 }
 
 export function reportOf(input: ReportInput): RunReport {
@@ -94,6 +96,14 @@ function keepMeasure(job: Job, results: UnitResults | undefined): KeepMeasure | 
   const variance = losses.reduce((sum, value) => sum + (value - loss) ** 2, 0) / Math.max(1, losses.length - 1)
   const standardError = finite(Math.sqrt(variance / losses.length))
   return { loss: finite(loss), samples: losses.length, standardError, losses: losses.map(finite) }
+}
+
+function accuracyMeasure(job: Job, results: UnitResults | undefined): AccuracyMeasure | null {
+  const rights = valuesOf(job, 'accuracy', results)
+  if (!rights || rights.length === 0) return null
+  const correct = rights.filter((value) => value === 1).length
+  const samples = rights.length
+  return { accuracy: correct / samples, correct, samples, interval: wilsonInterval(correct, samples) }
 }
 
 /** JSON has no other numbers. */

@@ -2,7 +2,7 @@ import type { RunReport } from '../../protocol/report.ts'
 import { rowsOf } from './rows.ts'
 
 /** The before/after table for a terminal, without colour; '' where nothing was measured. Columns that are empty are left out. */
-export function textTable(report: Pick<RunReport, 'forget' | 'keep' | 'kind'>): string {
+export function textTable(report: Pick<RunReport, 'forget' | 'keep' | 'accuracy' | 'kind'>): string {
   const rows = rowsOf(report)
   if (rows.length === 0) return ''
   const cells = [['', 'before', 'after', 'change'], ...rows.map(({ label, before, after, change }) => [label, before, after, change])]

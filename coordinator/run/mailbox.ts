@@ -1,5 +1,6 @@
 import { chunkElements } from '../../protocol/blocks.ts'
 import { LetheError } from '../../protocol/errors.ts'
+import { judgedBytes } from '../../protocol/evaluated.ts'
 import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { SessionSummary, WorkerBulk } from '../../protocol/messages.ts'
@@ -61,7 +62,7 @@ export class Mailbox {
       case 'evaluation': {
         const { count } = this.units[this.#ticket(worker, message.ticket).unit]
         if (message.values.length !== count) throw unasked(worker, `${message.values.length} values`)
-        return count * imageBytesPerSample
+        return count * imageBytesPerSample + judgedBytes(message.judged, count)
       }
     }
   }

@@ -12,7 +12,8 @@ export interface RunOptions {
   /** The same with its paths as its file has them; `jobDigest` is of this one. */
   written: Job
   jobDigest: string
-  parent: readonly FileBytes[]
+  /** Those of the parent checkpoint, and of the classifier where there is one. */
+  files: readonly FileBytes[]
   parentSha256: string
   folder: RunFolder
   journal: Journal

@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module'
+import { unpackResult } from '../../protocol/evaluated.ts'
 import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { Picture } from '../../protocol/picture.ts'
+import { roundsOf, totalRounds } from '../../protocol/rounds.ts'
 import type { History } from '../journal/journal.ts'
 import type { ReportInput, UnitResults } from '../report/input.ts'
 import type { RunOptions } from './options.ts'
@@ -21,7 +23,7 @@ const plansPerLeader = 2 ** 30
 /** The numbers of the job that the run's decisions need. */
 export function settingsOf(job: Job, options: SettingsOptions): RunSettings {
   const units = evaluationUnits(job).length
-  const steps = job.kind === 'evaluate' ? 0 : job.training.steps
+  const steps = job.kind === 'evaluate' ? 0 : totalRounds(roundsOf(job))
   return {
     steps,
     microBatches: job.kind === 'evaluate' ? 0 : job.training.batchSize / job.training.microBatchSize,
@@ -39,7 +41,7 @@ export function settingsOf(job: Job, options: SettingsOptions): RunSettings {
 
 function unitResults(units: readonly EvaluationUnit[], history: History, version: number): UnitResults {
   const results = [...(history.evaluated.get(version)?.values() ?? [])].sort((a, b) => a.unit - b.unit)
-  return results.map(({ unit, values, images }) => ({ unit: units[unit], result: { values, images: new Uint8Array(images) } }))
+  return results.map(({ unit, ...packed }) => ({ unit: units[unit], result: unpackResult(packed) }))
 }
 
 /** Where the result is: for `evaluate` the model that was measured. */
@@ -54,7 +56,7 @@ export function reportInput(options: RunOptions, attendance: { most: number; ref
   const { summary, commits, spentMs } = history
   if (summary === null) throw new RangeError('a run without a session has no report')
   const units = evaluationUnits(job)
-  const end = endOf(job, history) ?? (job.kind === 'evaluate' ? 0 : job.training.steps)
+  const end = endOf(job, history) ?? (job.kind === 'evaluate' ? 0 : totalRounds(roundsOf(job)))
   const measured = (version: number) => unitResults(units, history, version)
   const phases = [['before', job.kind === 'unlearn' ? measured(0) : []] as const, ['after', measured(end)] as const]
   const trainMs = commits.reduce((sum, { stepMs }) => sum + stepMs, 0)

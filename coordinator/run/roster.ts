@@ -9,7 +9,8 @@ import { Peer } from '../net/peer.ts'
 export interface RosterOptions {
   /** Sent to every newcomer, with what is its own. */
   welcome: Omit<Welcome, 'worker' | 'memberKey' | 'address'>
-  parent: readonly FileBytes[]
+  /** Those of the parent checkpoint, and of the classifier where there is one. */
+  files: readonly FileBytes[]
   /** First part of the names of workers, so that those of one leader are not those of another. */
   epoch: number
   publish(address: string, packet: Omit<DownPacket, 'epoch'>): void
@@ -85,7 +86,7 @@ export class Roster {
         limit,
         onReady: (one, holdsSession) => {
           if (holdsSession) return
-          for (const { path, bytes } of this.#options.parent) void one.sendBulk({ type: 'file', path }, bytes)
+          for (const { path, bytes } of this.#options.files) void one.sendBulk({ type: 'file', path }, bytes)
         },
         onClose: (one, reason) => this.#onClose(one, reason),
       },

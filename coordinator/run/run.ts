@@ -63,11 +63,11 @@ export class Run {
         heartbeatMs,
         runId: options.runId,
         job: options.job,
-        files: options.parent.map(({ path, bytes }) => ({ path, sha256: sha256(bytes), bytes: bytes.byteLength })),
+        files: options.files.map(({ path, bytes }) => ({ path, sha256: sha256(bytes), bytes: bytes.byteLength })),
         reducer: options.settings.reducer,
         meshKey: options.meshKey,
       },
-      parent: options.parent,
+      files: options.files,
       epoch: options.settings.epoch,
       publish: options.publish,
       onMessage: (peer, message) => this.#onMessage(peer, message),
@@ -367,12 +367,12 @@ export class Run {
       }
       case 'evaluation': {
         const { version, unit } = this.#mailbox.close(worker, message.ticket)
-        const { values } = message
+        const { values, judged } = message
         this.#attendance.progressed()
         // The worker before left after it had answered: its answer is being written.
         if (this.#options.history.evaluated.get(version)?.has(unit)) return
         // Training must not begin before what was measured of the parent is durable: nobody could measure it again.
-        const written = this.#books.record({ type: 'evaluated', version, unit, values, images: payload })
+        const written = this.#books.record({ type: 'evaluated', version, unit, values, judged, payload })
         return this.#background(written.then(() => this.#evaluated(worker, version, unit)))
       }
     }

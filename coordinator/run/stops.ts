@@ -1,4 +1,5 @@
 import type { Job } from '../../protocol/job.ts'
+import { roundsOf, totalRounds } from '../../protocol/rounds.ts'
 import type { History } from '../journal/journal.ts'
 
 /** Versions of the parameters that a job measures, ascending. */
@@ -7,9 +8,11 @@ export function stopsOf(job: Job): number[] {
     case 'evaluate':
       return [0]
     case 'train':
-      return [job.training.steps]
+      return [totalRounds(roundsOf(job))]
     case 'unlearn':
-      return [0, job.training.steps]
+      return [0, totalRounds(roundsOf(job))]
+    case 'attack':
+      return [...new Set([...job.attack.measureAt, job.training.steps])].sort((a, b) => a - b)
   }
 }
 

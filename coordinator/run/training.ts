@@ -4,6 +4,7 @@ import { LetheError } from '../../protocol/errors.ts'
 import type { StepJob } from '../../protocol/job.ts'
 import type { SessionSummary, WireEncoding, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import { methodOf } from '../../protocol/methods/index.ts'
+import { roundAt, roundsOf } from '../../protocol/rounds.ts'
 import { transferFrames } from '../../protocol/transfer.ts'
 import type { Peer } from '../net/peer.ts'
 import type { Range } from '../planner.ts'
@@ -40,6 +41,7 @@ export class Training {
 
   constructor(options: TrainingOptions) {
     const { job, summary, settings, dispatch } = options
+    const rounds = roundsOf(job)
     this.#options = options
     this.#encoding = job.training.wire
     this.#feedback = this.#encoding === 'bf16' ? new ErrorFeedback(summary.parameterCount) : null
@@ -50,6 +52,7 @@ export class Training {
       method: methodOf(job.method.name),
       methodOptions: job.method,
       clipNorm: job.training.clipNorm,
+      phaseOf: (step) => roundAt(rounds, step).phase,
       onDelivered: (part) => dispatch({ type: 'delivered', ...part }),
     })
   }

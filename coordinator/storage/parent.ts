@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { classifierFolder, configFile, weightsFileOf } from '../../protocol/checkpoint.ts'
 import type { FileBytes } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { Job } from '../../protocol/job.ts'
@@ -25,9 +26,25 @@ async function readModelFile(path: string, name: string): Promise<FileBytes> {
   }
 }
 
-/** What a run starts from: the files of its checkpoint, or the configuration alone where the weights are drawn from the seed. */
-export async function readParent(job: Job): Promise<FileBytes[]> {
-  if (job.kind === 'train') return [await readModelFile(job.model.config, 'config.json')]
-  const names = ['config.json', 'diffusion_pytorch_model.safetensors']
-  return Promise.all(names.map((name) => readModelFile(join(job.model.checkpoint, name), name)))
+/** What a run reads before it begins. */
+export interface RunFiles {
+  /** The files of the checkpoint that it starts from, or the configuration alone where the weights are drawn from the seed. */
+  parent: FileBytes[]
+  /** Those of the classifier that judges samples, under `classifier/`. */
+  classifier: FileBytes[]
+}
+
+/** @throws LetheError CHECKPOINT_MISSING, CHECKPOINT_FORMAT. */
+export async function readRunFiles(job: Job): Promise<RunFiles> {
+  const { classifier } = job.evaluate
+  return {
+    parent: job.kind === 'train' ? [await readModelFile(job.model.config, configFile)] : await readModel(job.model.checkpoint, ''),
+    classifier: classifier === undefined ? [] : await readModel(classifier, classifierFolder),
+  }
+}
+
+async function readModel(folder: string, prefix: string): Promise<FileBytes[]> {
+  const config = await readModelFile(join(folder, configFile), `${prefix}${configFile}`)
+  const weights = weightsFileOf(config.bytes)
+  return [config, await readModelFile(join(folder, weights), `${prefix}${weights}`)]
 }

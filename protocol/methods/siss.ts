@@ -17,4 +17,6 @@ export const siss = method({
   },
   channels: ['keep', 'forget'],
   coefficients: (scalars, { scalingNorm }) => subtraction(scalars, scalingNorm),
+  // The one point of the mixture belongs to two samples, which may be of two classes.
+  conditioning: () => 'refused',
 })

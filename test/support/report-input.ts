@@ -34,7 +34,8 @@ export function reportInput(made: MadeUp): ReportInput {
   })
   const results = (phase: Phase): UnitResults =>
     evaluationUnits(job).map((unit) => {
-      const { metric, start, count } = unit
+      const { start, count } = unit
+      const metric = unit.metric as 'reconstruction' | 'hits' | 'keepLoss'
       const numbers = Array.from({ length: count }, (_, i) => start + i)
       const images = metric === 'keepLoss' ? new Uint8Array(0) : Buffer.concat(numbers.map((i) => made.draw(phase, metric, i)))
       return { unit, result: { values: numbers.map((i) => made[metric][phase][i]), images } }

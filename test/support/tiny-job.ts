@@ -20,6 +20,17 @@ export const tinyConfig = {
   norm_num_groups: 4,
 }
 
+/** A classifier of the same pictures, whose labels are 0 to 5. */
+export const tinyClassifier = {
+  _class_name: 'ImageClassifier',
+  sample_size: 8,
+  in_channels: 1,
+  block_out_channels: [4, 8],
+  norm_num_groups: 4,
+  feature_dim: 8,
+  num_classes: 6,
+}
+
 /** Pictures that are kept, one file each, and the file of the one to forget. The forget set is items 5 and 6 of 7. */
 export const keptPictures = 5
 

@@ -3,6 +3,7 @@ import type { StepJob } from '../../protocol/job.ts'
 import { BatchSource } from '../../worker/batch.ts'
 import { type DataSet, openDataSet } from '../../worker/data/dataset.ts'
 import { pixelsToModel } from '../../worker/data/pixels.ts'
+import { openPools } from '../../worker/data/pools.ts'
 import { makeSchedule } from '../../worker/diffusion/schedule.ts'
 import type { LossInput } from '../../worker/unlearning/losses.ts'
 import { keptPictures, tinyJob, writePictures } from '../support/tiny-job.ts'
@@ -11,7 +12,7 @@ const pictures = await writePictures(t.testdir())
 const everything: LossInput[] = ['x', 'a', 'noise', 't', 'signal', 'sigma', 'coin']
 const open = async (job: StepJob, needs = everything, nullClass: number | null = null) => {
   const data = await openDataSet(job.data)
-  return { data, source: new BatchSource(job, data, makeSchedule(job.diffusion), { needs, nullClass }) }
+  return { data, source: new BatchSource(job, await openPools(job, data, false), makeSchedule(job.diffusion), { needs, nullClass }) }
 }
 
 /** The items whose pixels the rows of a batch hold. */

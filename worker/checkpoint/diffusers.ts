@@ -1,29 +1,26 @@
+import { configFile, maxConfigBytes, weightsFileOf } from '../../protocol/checkpoint.ts'
 import type { FileBytes } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { FloatTensor } from './safetensors.ts'
 import { decodeSafetensors, encodeSafetensors, floats } from './safetensors.ts'
 
 /*
- * A model as the diffusers library keeps it: a folder with config.json and diffusion_pytorch_model.safetensors.
+ * A model as the diffusers library keeps it: a folder with config.json and, for a UNet2DModel, diffusion_pytorch_model.safetensors. A
+ * classifier is kept in the same way, under the name that weights have where they are no diffusion model's: model.safetensors.
  */
-
-export const configFile = 'config.json'
-export const weightsFile = 'diffusion_pytorch_model.safetensors'
 
 export interface ModelFiles {
   /** config.json, parsed; its schema is the network's concern. */
   config: unknown
   /** config.json as it lay on disk: written back byte for byte. */
   configBytes: Uint8Array
-  /** Parameters by their diffusers names, in file order. All finite. */
+  /** Parameters by their names, in file order. All finite. */
   tensors: Map<string, FloatTensor>
   metadata: Record<string, string> | undefined
 }
 
 /** What diffusers writes into the header of weights made with PyTorch, and demands when it loads them. */
 export const modelMetadata = { format: 'pt' }
-
-const maxConfigBytes = 1 << 20
 
 /** config.json alone: all that a `train` job starts from. Throws CHECKPOINT_MISSING and CHECKPOINT_CONFIG. */
 export function readModelConfig(files: readonly FileBytes[]): Pick<ModelFiles, 'config' | 'configBytes'> {
@@ -45,7 +42,7 @@ export function readModelConfig(files: readonly FileBytes[]): Pick<ModelFiles, '
 /** Throws CHECKPOINT_MISSING, CHECKPOINT_CONFIG, CHECKPOINT_FORMAT and CHECKPOINT_NOT_FINITE. Weights stored in F64 become F32. */
 export function readModelFiles(files: readonly FileBytes[]): ModelFiles {
   const { config, configBytes } = readModelConfig(files)
-  const { tensors: stored, metadata } = decodeSafetensors(fileOf(files, weightsFile))
+  const { tensors: stored, metadata } = decodeSafetensors(fileOf(files, weightsFileOf(configBytes)))
   const tensors = new Map<string, FloatTensor>()
   for (const { name, shape } of stored.values()) {
     const data = floats(stored, name)
@@ -62,7 +59,7 @@ export function writeModelFiles(model: {
 }): FileBytes[] {
   return [
     { path: configFile, bytes: model.configBytes },
-    { path: weightsFile, bytes: encodeSafetensors(model.tensors, model.metadata) },
+    { path: weightsFileOf(model.configBytes), bytes: encodeSafetensors(model.tensors, model.metadata) },
   ]
 }
 

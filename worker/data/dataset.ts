@@ -1,5 +1,6 @@
 import { LetheError } from '../../protocol/errors.ts'
-import type { Job } from '../../protocol/job.ts'
+import type { Job, SourceOptions } from '../../protocol/job.ts'
+import { heldOut } from './holdout.ts'
 import { openIdx } from './idx.ts'
 import { openImage, readGreyPicture } from './image.ts'
 import type { Manifest } from './manifest.ts'
@@ -76,12 +77,12 @@ export async function openDataSet(data: Job['data']): Promise<DataSet> {
   return { items, height, width, channels, labels, manifest, manifestDigest: manifestDigest(manifest), forget, keep, read }
 }
 
-function openSource(source: Job['data']['sources'][number]): Promise<Source> {
+async function openSource(source: SourceOptions): Promise<Source> {
   switch (source.type) {
     case 'mnist':
-      return openMnist()
+      return heldOut(await openMnist(), source.holdout)
     case 'idx':
-      return openIdx(source)
+      return heldOut(await openIdx(source), source.holdout)
     case 'image':
       return openImage(source)
   }

@@ -1,18 +1,23 @@
+import { LetheError } from '../../protocol/errors.ts'
 import type { EvaluationResult, EvaluationUnit } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
-import { permutation } from '../../protocol/order.ts'
-import { normals, Words } from '../../protocol/random.ts'
+import { normals } from '../../protocol/random.ts'
 import type { DataSet } from '../data/dataset.ts'
-import { modelToPixels, pixelsToModel } from '../data/pixels.ts'
 import { timestepsFrom } from '../diffusion/ddpm.ts'
 import { addNoise } from '../diffusion/schedule.ts'
+import { keepLoss, membership } from './denoising.ts'
 import { pixelDistance } from './distance.ts'
+import { modelImage, pictures } from './images.ts'
+import type { Judge } from './judge.ts'
+import { references, samples } from './judged.ts'
 import { type Classes, denoiseFrom, type SamplingContext, sample } from './sample.ts'
 
 export interface EvaluationContext extends SamplingContext {
   job: Job
   data: DataSet
   isConditional: boolean
+  /** Null where the job has no classifier. */
+  judge: Judge | null
 }
 
 /** Measures one unit. Everything is keyed by (seed, purpose, number of the sample): the same answer from any worker. */
@@ -24,20 +29,22 @@ export function evaluateUnit(context: EvaluationContext, unit: EvaluationUnit): 
       return hits(context, unit)
     case 'keepLoss':
       return keepLoss(context, unit)
+    case 'membership':
+      return membership(context, unit)
+    case 'samples':
+      return samples(context, judgeOf(context), unit)
+    case 'references':
+      return references(context, judgeOf(context), unit)
+    case 'likelihood':
+      throw new LetheError('INTERNAL', { message: 'no likelihood yet' })
+    case 'accuracy':
+      throw new LetheError('INTERNAL', { message: 'a network that predicts noise has no accuracy' })
   }
 }
 
-function modelImage(data: DataSet, index: number): Float32Array {
-  const out = new Float32Array(data.channels * data.height * data.width)
-  return pixelsToModel(data.read(index), out, data.channels)
-}
-
-function pictures(x: Float32Array, { data, predictor }: EvaluationContext): Uint8Array {
-  const pixels = new Uint8Array(x.length)
-  for (let begin = 0; begin < x.length; begin += predictor.elements) {
-    modelToPixels(x.subarray(begin, begin + predictor.elements), pixels.subarray(begin, begin + predictor.elements), data.channels)
-  }
-  return pixels
+function judgeOf({ judge }: EvaluationContext): Judge {
+  if (!judge) throw new LetheError('INTERNAL', { message: 'there is no classifier to look at samples' })
+  return judge
 }
 
 /** A forgotten image noised to t and denoised again; value = distance to that image. With several forgotten images, noise k takes number k modulo their count. */
@@ -95,33 +102,4 @@ function distinctForgotten(data: DataSet): Float32Array[] {
     if (!byContent.has(content)) byContent.set(content, modelImage(data, index))
   }
   return [...byContent.values()]
-}
-
-/** Mean squared ε-error per element of kept samples, each at one keyed time with one keyed noise. */
-async function keepLoss(context: EvaluationContext, { start, count }: EvaluationUnit): Promise<EvaluationResult> {
-  const { job, data, schedule, predictor } = context
-  const { elements } = predictor
-  const order = permutation(job.seed, 'keep_loss_order', 0, data.keep.length)
-  const x = new Float32Array(count * elements)
-  const noise = new Float32Array(count * elements)
-  const times: number[] = []
-  const indices: number[] = []
-  for (let row = 0; row < count; row++) {
-    const number = start + row
-    const [begin, end] = [row * elements, (row + 1) * elements]
-    const t = new Words({ seed: job.seed, purpose: 'keep_loss_timestep', step: 0, sample: number }).below(schedule.timesteps)
-    normals({ seed: job.seed, purpose: 'keep_loss_noise', step: 0, sample: number }, noise.subarray(begin, end))
-    const index = data.keep[order[number % order.length]]
-    addNoise(schedule, t, modelImage(data, index), noise.subarray(begin, end), x.subarray(begin, end))
-    times.push(t)
-    indices.push(index)
-  }
-  const predicted = await predictor.predict(context.parameters, x, times, classesOf(context, indices))
-  context.onProgress()
-  const values = times.map((_, row) => {
-    let sum = 0
-    for (let i = row * elements; i < (row + 1) * elements; i++) sum += (noise[i] - predicted[i]) ** 2
-    return sum / elements
-  })
-  return { values, images: new Uint8Array(0) }
 }

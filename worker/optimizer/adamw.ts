@@ -16,8 +16,8 @@ export class AdamW {
     this.#options = options
   }
 
-  /** Update number `step` (from 0), in place on the parameters. */
-  update(parameters: Float32Array, direction: Float32Array, step: number, learningRate: number): void {
+  /** Update number `step` (from 0), in place on the parameters. Where a mask is 0, neither parameter nor moments change. */
+  update(parameters: Float32Array, direction: Float32Array, step: number, learningRate: number, mask: Uint8Array | null = null): void {
     const { betas, eps, weightDecay } = this.#options
     const [beta1, beta2] = betas
     const { m, v } = this
@@ -25,6 +25,7 @@ export class AdamW {
     const denominatorScale = Math.sqrt(1 - power(beta2, step + 1))
     const decay = 1 - learningRate * weightDecay
     for (let i = 0; i < parameters.length; i++) {
+      if (mask !== null && mask[i] === 0) continue
       const g = direction[i]
       m[i] = m[i] * beta1 + g * (1 - beta1)
       v[i] = v[i] * beta2 + g * g * (1 - beta2)

@@ -1,4 +1,5 @@
 import { LetheError } from '../../protocol/errors.ts'
+import { packResult } from '../../protocol/evaluated.ts'
 import type { CoordinatorMessage, StepFigures, Unsent, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import type { Partial } from '../session.ts'
 import { type CentralDelivery, type Direction, gradientDigest, type ShardedDelivery } from './delivery.ts'
@@ -241,11 +242,12 @@ export class Executor {
 
   async #measure({ ticket, unit }: MessageOf<'evaluate'>): Promise<void> {
     const { holding, watermark, sendBulk } = this.#options
-    const { values, images } = await holding.session.evaluate(unit, () => {
+    const result = await holding.session.evaluate(unit, () => {
       this.#stopping.signal.throwIfAborted()
       watermark.add('microBatches', 1)
     })
-    await Promise.race([sendBulk({ type: 'evaluation', ticket, values }, images), this.#stopped])
+    const { values, judged, payload } = packResult(result)
+    await Promise.race([sendBulk({ type: 'evaluation', ticket, values, judged }, payload), this.#stopped])
   }
 
   #answerExports(): void {

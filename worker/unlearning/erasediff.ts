@@ -1,12 +1,15 @@
-import * as tf from '@tensorflow/tfjs'
 import type { Losses } from './losses.ts'
-import { epsilonLoss, noised, sumPerSample } from './terms.ts'
+import { epsilonLoss, forgottenError, swapped } from './terms.ts'
 
-/** EraseDiff: the kept images keep their noise as target, the forgotten ones get u ~ U[0,1) (EraseDiff paper, "EraseDiff_noise"). */
-export const erasediff: Losses<unknown, 'keep' | 'forget'> = {
-  needs: ['x', 'xClass', 'a', 'aClass', 't', 'signal', 'sigma', 'noise', 'uniform'],
-  losses: (predict, inputs) => ({
+/**
+ * EraseDiff: kept images keep their noise as target. Forgotten ones get u ~ U[0,1) (EraseDiff paper, "EraseDiff_noise") or what the
+ * network predicts for them under a kept class ("EraseDiff_rl"), a constant to the derivative.
+ */
+export const erasediff: Losses<{ target: 'uniform' | 'random-label' }, 'keep' | 'forget'> = {
+  needs: ['x', 'xClass', 'a', 'aClass', 'otherClass', 't', 'signal', 'sigma', 'noise', 'uniform'],
+  targets: ({ current }, inputs, { target }) => ({ forget: target === 'uniform' ? inputs.uniform : swapped(current, inputs) }),
+  losses: (predict, inputs, _options, targets) => ({
     keep: epsilonLoss(predict, inputs.x, inputs.xClass, inputs),
-    forget: sumPerSample(tf.square(tf.sub(inputs.uniform, predict(noised(inputs.a, inputs), inputs.t, inputs.aClass)))),
+    forget: forgottenError(predict, targets.forget, inputs),
   }),
 }

@@ -1,4 +1,7 @@
 import type * as tf from '@tensorflow/tfjs'
+import type { Forward, NetworkKind, Predict } from '../nn/network.ts'
+
+export type { Predict }
 
 /** What a loss sees of one micro-batch; every tensor has the batch as its first axis. */
 export interface LossInputs {
@@ -6,7 +9,7 @@ export interface LossInputs {
   x: tf.Tensor
   /** Images to forget [B,C,H,W]. */
   a: tf.Tensor
-  /** Classes of x and of a [B], int32; there where the model is class-conditional, and undefined elsewhere. */
+  /** Classes of x and of a [B], int32; there where the model has classes, and undefined elsewhere. */
   xClass: tf.Tensor | undefined
   aClass: tf.Tensor | undefined
   /** What the forgotten class of each row is swapped for, a kept class [B], int32 (`method.substitute`). Class-conditional models only. */
@@ -44,13 +47,10 @@ export function isClassInput(name: LossInput): boolean {
   return classInputs.includes(name)
 }
 
-/** What is fed to a loss with these needs: an unconditional model gets no classes. */
-export function fedInputs(needs: readonly LossInput[], isConditional: boolean): LossInput[] {
-  return needs.filter((name) => isConditional || !isClassInput(name))
+/** What is fed to a loss with these needs: a model without classes gets none. */
+export function fedInputs(needs: readonly LossInput[], hasClasses: boolean): LossInput[] {
+  return needs.filter((name) => hasClasses || !isClassInput(name))
 }
-
-/** ε_θ(x_t, t) or ε_θ(x_t, t, c), [B,C,H,W]. */
-export type Predict = (noisy: tf.Tensor, t: tf.Tensor, classes: tf.Tensor | undefined) => tf.Tensor
 
 /** Networks that targets may ask: the one in training, and the one that training began with. Neither is differentiated. */
 export interface Teachers {
@@ -59,15 +59,19 @@ export interface Teachers {
 }
 
 /** The tensor half of a method: from inputs to the loss of each sample, [B], for each channel. The mean over the batch is the caller's. */
-export interface Losses<Options = never, Channel extends string = string> {
+export interface Losses<Options = never, Channel extends string = string, Kind extends NetworkKind = 'noise'> {
+  /** The kind of network that the losses are of; one that predicts noise, where it is not given. */
+  readonly network?: Kind
   /** The inputs that are drawn and fed, in an unconditional model without the classes; others must not be read. */
   readonly needs: readonly LossInput[]
   /** What is a constant to the derivative (a stop-gradient). */
   readonly targets?: (teachers: Teachers, inputs: LossInputs, options: Options) => Record<string, tf.Tensor>
   /** Do the targets ask the original network? Its parameters are fed only then. */
   readonly asksOriginal?: boolean
+  /** Losses of the rounds before the first update, where they are others. */
+  readonly prepare?: Pick<Losses<Options, string, Kind>, 'needs' | 'losses'>
   readonly losses: (
-    predict: Predict,
+    network: Forward[Kind],
     inputs: LossInputs,
     options: Options,
     targets: Record<string, tf.Tensor>,

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs'
 import type { Losses, LossInputs } from './losses.ts'
-import { noised, sumPerSample } from './terms.ts'
+import { chosen, noised, squaredError, sumPerSample, takesKept } from './terms.ts'
 
 /**
  * Importance weights w_x = q(m|x)/q_λ and w_a = q(m|a)/q_λ of a point m, both [B] (SISS paper, section 4). They follow from
@@ -29,15 +29,10 @@ export function weightsOf(delta: tf.Tensor, lambda: number): { wx: tf.Tensor; wa
 export const siss: Losses<{ lambda: number }, 'keep' | 'forget'> = {
   needs: ['x', 'a', 't', 'signal', 'sigma', 'noise', 'coin'],
   losses: (predict, inputs, { lambda }) => {
-    const takesX = tf.reshape(tf.cast(tf.greaterEqual(inputs.coin, lambda), 'float32'), [-1, 1, 1, 1])
-    const source = tf.add(tf.mul(takesX, inputs.x), tf.mul(tf.sub(1, takesX), inputs.a))
-    const m = noised(source, inputs)
+    const m = noised(chosen(takesKept(inputs, lambda), inputs), inputs)
     const { wx, wa } = importanceWeights(m, inputs, lambda)
     const predicted = predict(m, inputs.t, undefined)
-    const squaredError = (image: tf.Tensor) => {
-      const epsilon = tf.div(tf.sub(m, tf.mul(inputs.signal, image)), inputs.sigma)
-      return sumPerSample(tf.square(tf.sub(epsilon, predicted)))
-    }
-    return { keep: tf.mul(wx, squaredError(inputs.x)), forget: tf.mul(wa, squaredError(inputs.a)) }
+    const errorOf = (image: tf.Tensor) => squaredError(tf.div(tf.sub(m, tf.mul(inputs.signal, image)), inputs.sigma), predicted)
+    return { keep: tf.mul(wx, errorOf(inputs.x)), forget: tf.mul(wa, errorOf(inputs.a)) }
   },
 }

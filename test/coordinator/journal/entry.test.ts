@@ -23,15 +23,22 @@ function roundTrip(event: JournalEvent): JournalEvent {
 t.test('events of all sizes are read as they were written', async (t) => {
   const small: JournalEvent = { type: 'led', epoch: 3, coordinator: writer }
   t.strictSame(roundTrip(small), small)
-  const measured: JournalEvent = { type: 'evaluated', version: 3, unit: 1, values: [Number.NaN, -0, 1 / 3], images: Buffer.alloc(0) }
+  const measured: JournalEvent = {
+    type: 'evaluated',
+    version: 3,
+    unit: 1,
+    values: [Number.NaN, -0, 1 / 3],
+    judged: null,
+    payload: Buffer.alloc(0),
+  }
   t.same(roundTrip(measured), measured)
   for (const bytes of [busPayloadBytes - 2000, busPayloadBytes, 3 * busPayloadBytes]) {
-    const event: JournalEvent = { type: 'evaluated', version: 3, unit: 1, values: [], images: new Uint8Array(bytes).fill(3) }
+    const event: JournalEvent = { type: 'evaluated', version: 3, unit: 1, values: [], judged: null, payload: new Uint8Array(bytes).fill(3) }
     const { data, blob } = encodeEntry(writer, 7, event)
     t.ok(data.byteLength <= busPayloadBytes, 'fits into a message')
     t.equal(blob !== null, bytes > busPayloadBytes - 2000)
     const read = roundTrip(event)
-    t.ok(read.type === 'evaluated' && Buffer.from(event.images).equals(read.images))
+    t.ok(read.type === 'evaluated' && Buffer.from(event.payload).equals(read.payload))
   }
 })
 

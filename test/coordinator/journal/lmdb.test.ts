@@ -18,7 +18,7 @@ const commit = (version: number): JournalEvent => ({
 
 const events: JournalEvent[] = [
   { type: 'opened', jobDigest: digest(1), parentSha256: digest(2) },
-  { type: 'evaluated', version: 0, unit: 1, values: [1, 0.1], images: new Uint8Array([1, 2, 255]) },
+  { type: 'evaluated', version: 0, unit: 1, values: [1, 0.1], judged: null, payload: new Uint8Array([1, 2, 255]) },
   ...[1, 2, 3].map(commit),
   { type: 'checkpoint', version: 2, digest: digest(2), sha256: digest(3), stateSha256: digest(4) },
   { type: 'spent', phase: 'train', ms: 3 },

@@ -38,7 +38,7 @@ t.test('what one coordinator wrote the next one reads, large events too', async 
   const first = await coordinator(t, url, name)
   const journal = await first.open(1)
   const images = new Uint8Array(2 * 1024 * 1024).map((_, i) => i * 7)
-  await journal.append({ type: 'evaluated', version: 0, unit: 3, values: [1, Number.NaN], images })
+  await journal.append({ type: 'evaluated', version: 0, unit: 3, values: [1, Number.NaN], judged: null, payload: images })
   await Promise.all(upTo(50).map((ms) => journal.append(spent(ms))))
 
   const second = await coordinator(t, url, name)
@@ -46,7 +46,7 @@ t.test('what one coordinator wrote the next one reads, large events too', async 
   const events = next.read()
   t.strictSame(numbers(events), upTo(50))
   const [, evaluated] = events
-  t.ok(evaluated.type === 'evaluated' && evaluated.unit === 3 && Buffer.from(images).equals(evaluated.images))
+  t.ok(evaluated.type === 'evaluated' && evaluated.unit === 3 && Buffer.from(images).equals(evaluated.payload))
   t.match(
     [events[0], events.at(-1)],
     [

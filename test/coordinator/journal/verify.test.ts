@@ -126,13 +126,20 @@ t.test('large events are blobs, written again where they are gone', async (t) =>
   const store = new FickleLog([])
   const journal = await open(store, names.a, 1)
   const images = new Uint8Array(3 * 1024 * 1024).fill(7)
-  const event = { type: 'evaluated' as const, version: 0, unit: 0, values: [1, Number.NaN, Number.POSITIVE_INFINITY], images }
+  const event = {
+    type: 'evaluated' as const,
+    version: 0,
+    unit: 0,
+    values: [1, Number.NaN, Number.POSITIVE_INFINITY],
+    judged: null,
+    payload: images,
+  }
   await journal.append(event)
   t.ok(store.entries[1].byteLength < 1000)
   const read = async () => {
     const [, found] = await readJournal(store.log, store.blobs)
     if (found.type !== 'evaluated') throw new Error(found.type)
-    t.ok(Buffer.from(images).equals(found.images))
+    t.ok(Buffer.from(images).equals(found.payload))
     return found.values
   }
   t.strictSame(await read(), event.values)

@@ -29,7 +29,8 @@ t.test('what was not measured is null, what is incomplete an error', (t) => {
   const { job, evaluation } = madeUpRun()
   const after = evaluation.get('after') ?? []
   t.match(summarize(job, new Map([['after', after]])), { forget: { before: null, after: { hits: 0 } }, keep: { before: null } })
-  t.same(summarize(job, new Map()), { forget: { before: null, after: null }, keep: { before: null, after: null } })
+  const none = { before: null, after: null }
+  t.same(summarize(job, new Map()), { forget: none, keep: none, accuracy: none })
   t.throws(() => summarize(job, new Map([['after', after.slice(1)]])), { code: 'INTERNAL' })
   const onlyLoss = { ...job, evaluate: { ...job.evaluate, reconstruction: undefined, hits: undefined } }
   t.equal(summarize(onlyLoss, evaluation).forget.after, null)

@@ -24,9 +24,10 @@ loss on the kept data                                      0.04     0.041   +2.5
 })
 
 t.test('a run that got worse says so', (t) => {
-  const { forget, keep } = reportOf(madeUpRun())
+  const { forget, keep, accuracy } = reportOf(madeUpRun())
   const turned = {
     kind: 'unlearn' as const,
+    accuracy,
     forget: { before: forget.after, after: forget.before },
     keep: { before: keep.after, after: keep.before && { ...keep.before, loss: 0.05 } },
   }
@@ -35,7 +36,7 @@ t.test('a run that got worse says so', (t) => {
     [false, false, false, false],
   )
   t.same(
-    rowsOf({ kind: 'unlearn', forget: { before: forget.after, after: forget.after }, keep })
+    rowsOf({ kind: 'unlearn', forget: { before: forget.after, after: forget.after }, keep, accuracy })
       .slice(0, 3)
       .map(({ change, better }) => [change, better]),
     Array(3).fill(['±0', undefined]),
@@ -44,10 +45,12 @@ t.test('a run that got worse says so', (t) => {
 })
 
 t.test('one phase alone has one column; none has no table', (t) => {
-  const { forget, keep } = reportOf(madeUpRun())
-  const [head, ...rows] = textTable({ kind: 'train', forget: { ...forget, before: null }, keep: { ...keep, before: null } }).split('\n')
+  const { forget, keep, accuracy } = reportOf(madeUpRun())
+  const trained = { kind: 'train' as const, forget: { ...forget, before: null }, keep: { ...keep, before: null }, accuracy }
+  const [head, ...rows] = textTable(trained).split('\n')
   t.match(head, /^ +after$/)
   t.match(rows.join('\n'), /watched image reconstructed/, 'training forgets nothing')
-  t.equal(textTable({ kind: 'unlearn', forget: { before: null, after: null }, keep: { before: null, after: null } }), '')
+  const none = { before: null, after: null }
+  t.equal(textTable({ kind: 'unlearn', forget: none, keep: none, accuracy: none }), '')
   t.end()
 })

@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { configFile, readModelConfig, readModelFiles, weightsFile, writeModelFiles } from '../../../worker/checkpoint/diffusers.ts'
+import { configFile } from '../../../protocol/checkpoint.ts'
+import { readModelConfig, readModelFiles, writeModelFiles } from '../../../worker/checkpoint/diffusers.ts'
 import { encodeSafetensors } from '../../../worker/checkpoint/safetensors.ts'
+import { Model } from '../../../worker/model.ts'
+import { configFiles, tinyClassifier } from '../../support/tiny-job.ts'
 
+const weightsFile = 'diffusion_pytorch_model.safetensors'
 const golden = (folder: string) =>
   [configFile, weightsFile].map((path) => ({
     path,
@@ -21,6 +25,23 @@ t.test('a diffusers folder comes back to the same bytes', (t) => {
     )
     for (const [i, { path, bytes }] of written.entries()) t.equal(Buffer.compare(bytes, files[i].bytes), 0, `${folder}/${path}`)
   }
+  t.end()
+})
+
+t.test('a classifier is kept under another name, and comes back to the same bytes', (t) => {
+  const { model, parameters } = Model.initialise(configFiles(tinyClassifier), 5)
+  const files = model.files(parameters)
+  t.same(
+    files.map(({ path }) => path),
+    [configFile, 'model.safetensors'],
+  )
+  const again = Model.load(files)
+  t.same(again.parameters, parameters)
+  t.same(again.model.files(again.parameters), files)
+  const [config, { bytes }] = files
+  t.throws(() => Model.load([config, { path: weightsFile, bytes }]), { code: 'CHECKPOINT_MISSING', message: /model\.safetensors/ })
+  const other = configFiles({ ...tinyClassifier, feature_dim: 4 })
+  t.throws(() => Model.load([...other, files[1]]), { code: 'CHECKPOINT_TENSORS', message: /features\.weight/ })
   t.end()
 })
 

@@ -27,6 +27,7 @@ const context = (predictor: ReturnType<typeof knows>, ownJob = job, ownData = da
   job: ownJob,
   data: ownData,
   isConditional: false,
+  judge: null,
 })
 const distance = Math.sqrt(kept.reduce((sum, value, i) => sum + ((value - forgotten[i]) / 2) ** 2, 0))
 

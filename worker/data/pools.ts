@@ -1,0 +1,99 @@
+import { LetheError } from '../../protocol/errors.ts'
+import type { AttackJob, StepJob } from '../../protocol/job.ts'
+import { type DataSet, openDataSet } from './dataset.ts'
+import { hashBytes } from './manifest.ts'
+
+/** Items that a role in a job draws from: some of one data set. */
+export interface Pool {
+  data: DataSet
+  items: Uint32Array
+}
+
+/** What x, a and the alternative of a job are drawn from. */
+export interface Pools {
+  keep: Pool
+  /** Null where the job names nothing to forget. */
+  forget: Pool | null
+  /** Null where the job has none. */
+  alternative: Pool | null
+}
+
+/**
+ * Throws DATA_*: DATA_ATTACK where an attack's images hold what was to be forgotten, DATA_ALTERNATIVE where an alternative is missing, is
+ * of other size, or is of a forgotten class.
+ */
+export async function openPools(job: StepJob, data: DataSet, isConditional: boolean): Promise<Pools> {
+  const all = (set: DataSet) => Uint32Array.from({ length: set.items }, (_, index) => index)
+  const forget = data.forget.length > 0 ? { data, items: data.forget } : null
+  const keep = async (): Promise<Pool> => {
+    if (job.kind === 'attack' && job.attack.sources) {
+      const own = await openDataSet({ sources: job.attack.sources })
+      checkAttack(job, data, own, isConditional)
+      return { data: own, items: all(own) }
+    }
+    return { data, items: job.kind === 'train' && job.training.include === 'all' ? all(data) : data.keep }
+  }
+  return { keep: await keep(), forget, alternative: await openAlternative(job, data) }
+}
+
+/** The hash names an item without showing it. */
+function checkAttack(job: AttackJob, data: DataSet, own: DataSet, isConditional: boolean): void {
+  checkSize(own, data, 'the images of the attack')
+  const forgotten = new Set(Array.from(data.forget, (index) => pixelsOf(data, index)))
+  const labels = new Set(isConditional ? job.data.forget.labels : [])
+  for (let index = 0; index < own.items; index++) {
+    if (!labels.has(own.labels[index]) && !forgotten.has(pixelsOf(own, index))) continue
+    const hash = own.manifest.hashes.subarray(index * hashBytes, (index + 1) * hashBytes)
+    throw new LetheError('DATA_ATTACK', {
+      message: 'the images of the attack hold what was to be forgotten',
+      expected: 'neither a forgotten image nor an image of a forgotten class',
+      received: `item ${index}, SHA-256 ${Buffer.from(hash).toString('hex')}`,
+    })
+  }
+}
+
+const pixelsOf = (data: DataSet, index: number) => Buffer.from(data.read(index)).toString('latin1')
+
+async function openAlternative({ data: { alternative, forget }, method }: StepJob, data: DataSet): Promise<Pool | null> {
+  if (!alternative) {
+    if (method.name !== 'dimum') return null
+    throw new LetheError('DATA_ALTERNATIVE', {
+      message: 'the method memorises other images, and the job names none',
+      expected: 'data.alternative',
+    })
+  }
+  if (alternative.sources) {
+    const own = await openDataSet({ sources: alternative.sources })
+    checkSize(own, data, 'the alternative images')
+    return {
+      data: own,
+      items: firstOf(
+        Uint32Array.from({ length: own.items }, (_, index) => index),
+        alternative.items,
+      ),
+    }
+  }
+  const both = alternative.labels?.find((label) => forget?.labels?.includes(label))
+  if (both !== undefined)
+    throw new LetheError('DATA_ALTERNATIVE', {
+      message: 'a class is to be forgotten and to be the alternative',
+      expected: 'other labels in data.alternative than in data.forget',
+      received: `${both} in both`,
+    })
+  const items = data.keep.filter((index) => alternative.labels?.includes(data.labels[index]))
+  if (items.length === 0)
+    throw new LetheError('DATA_ALTERNATIVE', { message: 'no kept image has a label of the alternative', received: `${alternative.labels}` })
+  return { data, items: firstOf(items, alternative.items) }
+}
+
+const firstOf = (items: Uint32Array, count = items.length) => items.subarray(0, count)
+
+function checkSize(own: DataSet, data: DataSet, what: string): void {
+  if (own.height === data.height && own.width === data.width && own.channels === data.channels) return
+  throw new LetheError('DATA_SHAPE', {
+    message: `${what} have another size than the data`,
+    expected: `${data.width}×${data.height}`,
+    received: `${own.width}×${own.height}`,
+    hint: 'All images of a job need one size.',
+  })
+}

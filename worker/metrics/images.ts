@@ -1,0 +1,17 @@
+import type { DataSet } from '../data/dataset.ts'
+import { modelToPixels, pixelsToModel } from '../data/pixels.ts'
+import type { EvaluationContext } from './evaluate.ts'
+
+/** An item as the model sees it: [C,H,W] in [−1,1]. */
+export function modelImage(data: DataSet, index: number): Float32Array {
+  return pixelsToModel(data.read(index), new Float32Array(data.channels * data.height * data.width), data.channels)
+}
+
+/** Images [n,C,H,W] as 8-bit pictures. */
+export function pictures(x: Float32Array, { data, predictor }: Pick<EvaluationContext, 'data' | 'predictor'>): Uint8Array {
+  const { elements } = predictor
+  const pixels = new Uint8Array(x.length)
+  for (let begin = 0; begin < x.length; begin += elements)
+    modelToPixels(x.subarray(begin, begin + elements), pixels.subarray(begin, begin + elements), data.channels)
+  return pixels
+}

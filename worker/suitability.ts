@@ -1,0 +1,32 @@
+import { LetheError } from '../protocol/errors.ts'
+import { type Metric, metrics } from '../protocol/evaluation.ts'
+import type { Job } from '../protocol/job.ts'
+import type { Model } from './model.ts'
+import type { NetworkKind } from './nn/network.ts'
+import { lossesOf } from './unlearning/index.ts'
+
+const names: Record<NetworkKind, string> = { noise: 'a model that predicts noise (UNet2DModel)', classifier: 'an ImageClassifier' }
+
+const kindOf = (metric: Metric): NetworkKind => (metric === 'accuracy' ? 'classifier' : 'noise')
+
+/** A method, and a metric, is of one kind of network. @throws LetheError JOB_INVALID where the model is of another. */
+export function checkNetwork(job: Job, model: Model): void {
+  const refuse = (what: string, needed: NetworkKind, hint?: string) => {
+    throw new LetheError('JOB_INVALID', {
+      message: `${what} is not for this model`,
+      expected: names[needed],
+      received: names[model.kind],
+      hint,
+    })
+  }
+  if (job.kind !== 'evaluate') {
+    const { network = 'noise' } = lossesOf(job.method.name)
+    if (network !== model.kind)
+      refuse(
+        `method ${job.method.name}`,
+        network,
+        '`train` jobs have the method `denoise` for a UNet2DModel, `classify` for an ImageClassifier.',
+      )
+  }
+  for (const metric of metrics) if (job.evaluate[metric] && kindOf(metric) !== model.kind) refuse(`evaluate.${metric}`, kindOf(metric))
+}
