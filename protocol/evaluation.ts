@@ -2,7 +2,17 @@ import { itemsOf } from './items.ts'
 import type { Job } from './job.ts'
 
 /** All but accuracy, which is of classifiers, are of models that draw images. */
-export const metrics = ['reconstruction', 'hits', 'keepLoss', 'samples', 'references', 'likelihood', 'membership', 'accuracy'] as const
+export const metrics = [
+  'reconstruction',
+  'hits',
+  'keepLoss',
+  'samples',
+  'references',
+  'likelihood',
+  'membership',
+  'distance',
+  'accuracy',
+] as const
 export type Metric = (typeof metrics)[number]
 
 /**
@@ -30,11 +40,11 @@ export interface EvaluationResult {
 /** The same job with nothing to measure. */
 export function unmeasured(job: Job): Job {
   const { unitSize, threshold } = job.evaluate
-  return { ...job, evaluate: { unitSize, threshold } }
+  return { ...job, evaluate: { unitSize, threshold, distance: false } }
 }
 
 export function evaluationUnits(job: Job): EvaluationUnit[] {
-  const { reconstruction, hits, keepLoss, samples, references, likelihood, membership, accuracy, unitSize } = job.evaluate
+  const { reconstruction, hits, keepLoss, samples, references, likelihood, membership, distance, accuracy, unitSize } = job.evaluate
   const totals: [Metric, number][] = [
     ['reconstruction', reconstruction?.noises ?? 0],
     ['keepLoss', keepLoss?.samples ?? 0],
@@ -43,6 +53,7 @@ export function evaluationUnits(job: Job): EvaluationUnit[] {
     ['references', references?.samples ?? 0],
     ['likelihood', likelihood?.images ?? 0],
     ['membership', membership ? 2 * membership.timesteps.length * membership.samples : 0],
+    ['distance', distance ? 1 : 0],
     ['accuracy', accuracy ? (accuracy.samples ?? itemsOf(accuracy.sources) ?? 0) : 0],
   ]
   return totals.flatMap(([metric, total]) => {

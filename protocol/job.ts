@@ -155,6 +155,8 @@ const evaluate = z
         samples: z.int().positive().max(maxSamples).default(64),
       })
       .optional(),
+    /** How far the weights have moved since the run began: L2 norm over all of them. */
+    distance: z.boolean().default(false),
     /** Samples of one unit of evaluation work. */
     unitSize: z.int().positive().max(1024).default(16),
     /** L2 below which a reconstruction or a sample counts as the forgotten image (SISS: 10 of a typical 14.6 to digits). */

@@ -65,7 +65,8 @@ export async function openSession(job: Job, files: FileBytes[]): Promise<JobSess
   }
   const engine = await openEngine(job.engine)
   const schedule = makeSchedule(job.diffusion)
-  const measuring = new Measuring({ job, model, files, data, accuracyData, engine, schedule })
+  const original = parameters.slice()
+  const measuring = new Measuring({ job, model, files, data, accuracyData, engine, schedule, original })
   const state = new TrainingState(parameters, job.kind === 'evaluate' ? null : job)
   const summary: SessionSummary = {
     parameterCount: model.parameterCount,
@@ -82,7 +83,7 @@ export async function openSession(job: Job, files: FileBytes[]): Promise<JobSess
   if (job.kind === 'evaluate' || pools === null) return new Session({ ...parts, gradients: null })
   const nullClass = model.isConditional ? model.nullClass : null
   const batches = new BatchSource(job, pools, schedule, { needs: needsOf(job, model), nullClass })
-  return new Session({ ...parts, gradients: await Gradients.compile({ engine, model, job, batches, original: parameters.slice() }) })
+  return new Session({ ...parts, gradients: await Gradients.compile({ engine, model, job, batches, original }) })
 }
 
 function checkShape(model: Model, data: DataSet): void {

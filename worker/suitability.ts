@@ -1,6 +1,7 @@
 import { LetheError } from '../protocol/errors.ts'
 import { type Metric, metrics } from '../protocol/evaluation.ts'
-import type { Job } from '../protocol/job.ts'
+import type { Job, StepJob } from '../protocol/job.ts'
+import { methodOf } from '../protocol/methods/index.ts'
 import type { Model } from './model.ts'
 import type { NetworkKind } from './nn/network.ts'
 import { lossesOf } from './unlearning/index.ts'
@@ -27,6 +28,20 @@ export function checkNetwork(job: Job, model: Model): void {
         network,
         '`train` jobs have the method `denoise` for a UNet2DModel, `classify` for an ImageClassifier.',
       )
+    checkConditioning(job.method, model)
   }
   for (const metric of metrics) if (job.evaluate[metric] && kindOf(metric) !== model.kind) refuse(`evaluate.${metric}`, kindOf(metric))
+}
+
+/** Some methods are of classes, and some cannot be. @throws LetheError JOB_INVALID where the model does not fit. */
+function checkConditioning(method: StepJob['method'], model: Model): void {
+  const conditioning = methodOf(method.name).conditioning?.(method as never) ?? 'either'
+  if (conditioning === 'either' || (conditioning === 'needed') === model.isConditional) return
+  const isNeeded = conditioning === 'needed'
+  throw new LetheError('JOB_INVALID', {
+    message: `method ${method.name} ${isNeeded ? 'needs a class-conditional model' : 'is for models without classes'}`,
+    expected: `num_class_embeds in config.json: ${isNeeded ? 'the number of classes' : 'none'}`,
+    received: model.isConditional ? `${model.classCount}` : 'none',
+    hint: 'docs/methods.md says which models each method is for.',
+  })
 }

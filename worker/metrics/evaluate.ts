@@ -7,7 +7,7 @@ import { timestepsFrom } from '../diffusion/ddpm.ts'
 import { addNoise } from '../diffusion/schedule.ts'
 import { keepLoss, membership } from './denoising.ts'
 import { pixelDistance } from './distance.ts'
-import { modelImage, pictures } from './images.ts'
+import { distinctForgotten, modelImage, pictures } from './images.ts'
 import type { Judge } from './judge.ts'
 import { references, samples } from './judged.ts'
 import { type Classes, denoiseFrom, type SamplingContext, sample } from './sample.ts'
@@ -36,9 +36,9 @@ export function evaluateUnit(context: EvaluationContext, unit: EvaluationUnit): 
     case 'references':
       return references(context, judgeOf(context), unit)
     case 'likelihood':
-      throw new LetheError('INTERNAL', { message: 'no likelihood yet' })
+    case 'distance':
     case 'accuracy':
-      throw new LetheError('INTERNAL', { message: 'a network that predicts noise has no accuracy' })
+      throw new LetheError('INTERNAL', { message: `${unit.metric} is not of samples of the network` })
   }
 }
 
@@ -87,19 +87,10 @@ async function hits(context: EvaluationContext, { start, count }: EvaluationUnit
   if (!options) return { values: [], images: new Uint8Array(0) }
   const classes = classesOf(context, forgottenItems(context, start, count))
   const x = await sample(context, options.sampler, { first: start, count, classes })
-  const references = distinctForgotten(data)
+  const references = distinctForgotten(data).map((index) => modelImage(data, index))
   const values = Array.from({ length: count }, (_, row) => {
     const image = x.subarray(row * predictor.elements, (row + 1) * predictor.elements)
     return Math.min(...references.map((reference) => pixelDistance(image, reference)))
   })
   return { values, images: pictures(x, context) }
-}
-
-function distinctForgotten(data: DataSet): Float32Array[] {
-  const byContent = new Map<string, Float32Array>()
-  for (const index of data.forget) {
-    const content = Buffer.from(data.read(index)).toString('latin1')
-    if (!byContent.has(content)) byContent.set(content, modelImage(data, index))
-  }
-  return [...byContent.values()]
 }

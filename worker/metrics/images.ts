@@ -15,3 +15,13 @@ export function pictures(x: Float32Array, { data, predictor }: Pick<EvaluationCo
     modelToPixels(x.subarray(begin, begin + elements), pixels.subarray(begin, begin + elements), data.channels)
   return pixels
 }
+
+/** The forgotten items without repetitions, in order. */
+export function distinctForgotten(data: DataSet): number[] {
+  const byContent = new Map<string, number>()
+  for (const index of data.forget) {
+    const content = Buffer.from(data.read(index)).toString('latin1')
+    if (!byContent.has(content)) byContent.set(content, index)
+  }
+  return [...byContent.values()]
+}

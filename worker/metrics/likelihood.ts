@@ -11,9 +11,9 @@ export interface LikelihoodOptions {
   /** Rademacher probes, whose estimates of the divergence are averaged. */
   probes: number
   /**
-   * What a network that was trained at whole times 0 .. T−1 is told at a time t in [0,1]. 'continuous': (T−1)·t as it is, with the noise level
-   * of the SDE at t. 'integer': floor((T−1)·t), with the noise level that the network was trained with there; the right-hand side
-   * then jumps T−1 times, and the integrator takes more steps to get over that.
+   * What a network that was trained at whole times 0 .. T−1 is told at a time t in [0,1]. 'continuous': (T−1)·t as it is, with the
+   * noise level of the SDE at t. 'integer': floor((T−1)·t), with the noise level that the network was trained with there; the
+   * right-hand side then jumps T−1 times, and the integrator takes more steps to get over that.
    */
   label: 'continuous' | 'integer'
   /** Relative and absolute, of a step. */
@@ -22,7 +22,10 @@ export interface LikelihoodOptions {
   maxEvaluations: number
 }
 
-/** Those of the SISS evaluation, which takes the code of Song et al. 2021; its label is `continuous`, and it has no limit. */
+/**
+ * Probes and tolerance are those of the SISS evaluation, which takes the code of Song et al. 2021. That code has both labels; which of them
+ * the published values used is not said. It has no limit of evaluations.
+ */
 export const likelihoodDefaults: LikelihoodOptions = { probes: 1, label: 'continuous', tolerance: 1e-5, maxEvaluations: 10_000 }
 
 export interface Likelihood {
@@ -91,8 +94,8 @@ export function traceEstimate(products: ArrayLike<number>, probes: Float32Array,
 }
 
 /**
- * Negative log-likelihood of one image in [−1,1] under the probability-flow ODE dx/dt = −½·β·x + ½·β·ε_θ/std (Song et al. 2021, equations
- * 13 and 39, with score −ε_θ/std), without dequantisation noise:
+ * Negative log-likelihood of one image in [−1,1] under the probability-flow ODE dx/dt = −½·β·x + ½·β·ε_θ/std (Song et al. 2021, equation
+ * 13 and appendix D.2, with score −ε_θ/std), without dequantisation noise:
  *
  *   −(log N(x(1); 0, I) + ∫ divergence dt) / (elements · ln 2) + 7
  *
@@ -192,7 +195,10 @@ export interface LikelihoodContext {
   onProgress(): void
 }
 
-/** Of one image [C·H·W] in [−1,1]. Its `number` names its probes: the same answer from any worker. `classOf` is its class, where the model has classes. */
+/**
+ * Of one image [C·H·W] in [−1,1]. Its `number` names its probes: the same answer from any worker. `classOf` is its class, where the
+ * model has classes.
+ */
 export function imageLikelihood(
   { program, parameters, diffusion, seed, options, onProgress }: LikelihoodContext,
   { image, number, classOf }: { image: Float32Array; number: number; classOf: number | undefined },

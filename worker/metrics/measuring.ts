@@ -8,7 +8,9 @@ import type { Model } from '../model.ts'
 import { accuracy } from './accuracy.ts'
 import { Classifier } from './classifier.ts'
 import { evaluateUnit } from './evaluate.ts'
+import { distinctForgotten, modelImage } from './images.ts'
 import { Judge } from './judge.ts'
+import { imageLikelihood, likelihoodDefaults, NoiseProgram } from './likelihood.ts'
 import { Predictor } from './predictor.ts'
 
 export interface MeasuringOptions {
@@ -21,6 +23,8 @@ export interface MeasuringOptions {
   accuracyData: DataSet | null
   engine: Engine
   schedule: Schedule
+  /** Parameters that the run began with; they must not change afterwards. */
+  original: Float32Array
 }
 
 /** Measures units of evaluation. Programs are compiled when they are first needed. */
@@ -30,6 +34,7 @@ export class Measuring {
   readonly #predictors = new Map<number, Promise<Predictor>>()
   #judge: Promise<Judge> | null = null
   #classifier: Promise<Classifier> | null = null
+  #noise: Promise<NoiseProgram> | null = null
 
   /** Throws CHECKPOINT_*, DATA_SHAPE for a classifier that does not fit. */
   constructor(options: MeasuringOptions) {
@@ -40,10 +45,29 @@ export class Measuring {
   async measure(unit: EvaluationUnit, parameters: Float32Array, onProgress: () => void): Promise<EvaluationResult> {
     const { job, data, accuracyData, model, schedule } = this.#options
     const { seed } = job
+    if (unit.metric === 'distance') return { values: [distanceOf(parameters, this.#options.original)], images: new Uint8Array(0) }
     if (accuracyData) return accuracy({ classifier: await this.#ownClassifier(), parameters, data: accuracyData, seed, onProgress }, unit)
+    if (unit.metric === 'likelihood') return this.#likelihood(unit, parameters, onProgress)
     const guidance = unit.metric === 'samples' ? (job.evaluate.samples?.guidance ?? 0) : 0
     const [predictor, judge] = [await this.#predictor(guidance), await this.#judgeOrNull()]
     return evaluateUnit({ predictor, judge, parameters, schedule, seed, onProgress, job, data, isConditional: model.isConditional }, unit)
+  }
+
+  /** One after the other: a unit has one image, and each chooses its own steps. Forgotten images that repeat count once. */
+  async #likelihood({ start, count }: EvaluationUnit, parameters: Float32Array, onProgress: () => void): Promise<EvaluationResult> {
+    const { engine, model, job, data } = this.#options
+    const { probes, ...options } = { ...likelihoodDefaults, ...job.evaluate.likelihood }
+    this.#noise ??= NoiseProgram.compile(engine, model, { probes })
+    const program = await this.#noise
+    const distinct = distinctForgotten(data)
+    const values: number[] = []
+    for (let number = start; number < start + count; number++) {
+      const index = distinct[number % distinct.length]
+      const classOf = model.isConditional ? data.labels[index] : undefined
+      const context = { program, parameters, diffusion: job.diffusion, seed: job.seed, options, onProgress }
+      values.push((await imageLikelihood(context, { image: modelImage(data, index), number, classOf })).bitsPerDimension)
+    }
+    return { values, images: new Uint8Array(0) }
   }
 
   #predictor(guidance: number): Promise<Predictor> {
@@ -66,6 +90,14 @@ export class Measuring {
   }
 
   dispose(): void {
-    for (const one of [...this.#predictors.values(), this.#judge, this.#classifier]) void one?.then((program) => program.dispose())
+    for (const one of [...this.#predictors.values(), this.#judge, this.#classifier, this.#noise])
+      void one?.then((program) => program.dispose())
   }
+}
+
+/** L2 norm of the difference, in float64. */
+function distanceOf(parameters: Float32Array, original: Float32Array): number {
+  let sum = 0
+  for (let i = 0; i < parameters.length; i++) sum += (parameters[i] - original[i]) ** 2
+  return Math.sqrt(sum)
 }

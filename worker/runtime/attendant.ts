@@ -1,4 +1,5 @@
 import type { Bus } from '../../protocol/bus/bus.ts'
+import { BusRefused } from '../../protocol/bus/refused.ts'
 import { type LeaderRecord, leaderBucket } from '../../protocol/bus/subjects.ts'
 import { LetheError, type WireError } from '../../protocol/errors.ts'
 import type { CoordinatorMessage, Welcome, WorkerMessage } from '../../protocol/messages.ts'
@@ -78,6 +79,8 @@ export class Attendant {
       await this.#patiently(async () => {
         const store = await bus.keyValue(leaderBucket(this.#options.cluster))
         return store.watch('leader.>', (key, entry) => this.#onRecord(key, entry?.value ?? null))
+      }).catch((error) => {
+        throw error instanceof BusRefused ? notOfCluster(this.#options.cluster, error) : error
       })
       while (!this.#isClosed) {
         if (this.#runIsFinished()) return this.#options.tell({ type: 'finished', reason: 'the run is finished' })
@@ -124,10 +127,17 @@ export class Attendant {
   #assertPatience(until: number): void {
     if (performance.now() + this.#delayMs <= until) return
     const { url } = this.#options
+    // Why the bus was never reached, the failure says best itself.
+    if (!this.#bus && this.#failure) throw this.#failure
     const seconds = Math.round((performance.now() - this.#since) / 1000)
     const [code, who] = this.#isEmbedded ? (['CONNECTION_REFUSED', 'coordinator'] as const) : (['BUS_UNAVAILABLE', 'leader'] as const)
-    const message = this.#bus ? `no ${who} at ${url} for ${seconds} s` : (this.#failure?.message ?? `cannot reach ${url}`)
-    throw new LetheError(code, { message, received: this.#bus ? this.#failure?.message : undefined, cause: this.#failure ?? undefined })
+    const hint = this.#isEmbedded ? undefined : 'Start a coordinator of the same job and cluster, then the worker again.'
+    throw new LetheError(code, {
+      message: `no ${who} at ${url} for ${seconds} s`,
+      received: this.#failure?.message,
+      hint,
+      cause: this.#failure ?? undefined,
+    })
   }
 
   /** Until the delay is over, or a new leader shows. */
@@ -250,7 +260,18 @@ export class Attendant {
   }
 }
 
+function notOfCluster(cluster: string, { received, cause }: LetheError): LetheError {
+  return new LetheError('BUS_UNAVAILABLE', {
+    message: `this user may not work for the cluster ${cluster}`,
+    received,
+    hint: 'It was made for another one: check --cluster, or make users for this one (deploy/nats/users.js --cluster).',
+    cause,
+  })
+}
+
 /** May this be otherwise in a moment? */
-function isPassing({ code }: LetheError): boolean {
+function isPassing(error: LetheError): boolean {
+  if (error instanceof BusRefused) return false
+  const { code } = error
   return code === 'BUS_UNAVAILABLE' || code === 'CONNECTION_REFUSED' || code === 'CONNECTION_IDENTITY' || code === 'RUN_DEPOSED'
 }
