@@ -1,4 +1,5 @@
 import { type RawData, WebSocket } from 'ws'
+import { certificateError } from './certificate.ts'
 import { LetheError, wireErrorSchema } from './errors.ts'
 import { protocolVersion, refusalBytes, versionHeader } from './socket.ts'
 
@@ -58,13 +59,13 @@ export function dial({ url, path, token, maxBytes, headers, tls, timeoutMs = 500
   })
 }
 
-/** What openssl and Node call a certificate that does not hold, here or there: the text is for those who know openssl. */
-const certificateFault = /^(ERR_TLS_CERT|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/
-
 function unreachable(url: string, cause: NodeJS.ErrnoException): LetheError {
-  if (cause.code && certificateFault.test(cause.code))
-    return new LetheError('CONNECTION_CERTIFICATE', { message: `no TLS connection to ${url}`, received: cause.code, cause })
-  return new LetheError('CONNECTION_REFUSED', { message: `cannot reach ${url}: ${cause.message}`, cause })
+  const certificate = certificateError(url, cause)
+  if (certificate) return certificate
+  // What a listener that speaks TLS makes of a request in the clear.
+  const isHungUp = cause.code === 'ECONNRESET' && url.startsWith('ws:')
+  const hint = isHungUp ? 'Whoever listens there may speak TLS: try wss://.' : undefined
+  return new LetheError('CONNECTION_REFUSED', { message: `cannot reach ${url}: ${cause.message}`, hint, cause })
 }
 
 function refusalOf(text: string, url: string, status: number): LetheError {

@@ -146,7 +146,12 @@ const evaluate = z
     references: z.strictObject({ samples: z.int().positive().max(maxSamples).default(500) }).optional(),
     /** Bits per dimension of the first `images` different forgotten images by the probability-flow ODE, mean over `probes`. */
     likelihood: z
-      .strictObject({ images: z.int().positive().max(10_000).default(1), probes: z.int().positive().max(1000).default(1) })
+      .strictObject({
+        images: z.int().positive().max(10_000).default(1),
+        probes: z.int().positive().max(1000).default(1),
+        /** What a network that was trained at whole times is told between them: the time as it is, or the whole one below. */
+        label: z.enum(['continuous', 'integer']).default('continuous'),
+      })
       .optional(),
     /** ε-loss of forgotten and of kept images at these times, `samples` of each. */
     membership: z

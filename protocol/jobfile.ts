@@ -157,6 +157,8 @@ function checkMeasures({ evaluate, data, diffusion, ...job }: Job, refuse: Refus
     refuse(['evaluate', 'samples', 'sampler', 'steps'], `at most ${diffusion.timesteps}`, String(samples.sampler.steps))
   for (const [metric, asked] of Object.entries({ likelihood, membership }))
     if (asked && !data.forget) refuse(['data', 'forget'], `a forget set, because evaluate.${metric} is of forgotten images`, 'nothing')
+  if (likelihood && diffusion.betaSchedule !== 'linear')
+    refuse(['diffusion', 'betaSchedule'], 'linear, of which evaluate.likelihood knows the continuous form', diffusion.betaSchedule)
   const late = membership?.timesteps.find((t) => t >= diffusion.timesteps)
   if (late !== undefined) refuse(['evaluate', 'membership', 'timesteps'], `below ${diffusion.timesteps}`, String(late))
   if (job.kind !== 'attack') return

@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import { costMeasure, measures } from './measures.ts'
+
+export type * from './measures.ts'
 
 /*
  * report.json: what a finished run leaves for programs. report.html shows the same numbers with the pictures.
@@ -7,50 +10,12 @@ import { z } from 'zod'
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const count = z.int().min(0)
 
-/** A measured number; null where it is not finite, as of a model that has diverged. */
-const measured = z.number().nullable()
-
-/** How much of the forgotten image is left in the model. A metric that the job does not ask for is null, with 0 noises or samples. */
-const forgetMeasure = z.object({
-  /** Mean L2 distance, over pixels in [0,1], of the reconstructions to the forgotten image. */
-  reconstructionL2: measured,
-  /** Reconstructions closer than `threshold`, of `noises` tried from time step `timestep`. */
-  reconstructed: count.nullable(),
-  noises: count,
-  timestep: z.int().nullable(),
-  /** Samples closer than `threshold`, of `samples` drawn. */
-  hits: count.nullable(),
-  samples: count,
-  /** Wilson interval of the share of hits, 95 %. */
-  hitInterval: z.tuple([z.number(), z.number()]).nullable(),
-  threshold: z.number(),
-  /** One distance per noise and per sample, by number. */
-  reconstructionDistances: z.array(measured),
-  sampleDistances: z.array(measured),
-})
-
-/** How well the model still denoises the data that it should keep. */
-const keepMeasure = z.object({
-  /** Mean ε-loss per element over fixed (sample, t, noise). */
-  loss: measured,
-  samples: count,
-  standardError: measured,
-  losses: z.array(measured),
-})
-
-/** How often a classifier is right about the images of `evaluate.accuracy`. */
-const accuracyMeasure = z.object({
-  /** correct / samples. */
-  accuracy: z.number(),
-  correct: count,
-  samples: count,
-  /** Wilson interval of the accuracy, 95 %. */
-  interval: z.tuple([z.number(), z.number()]),
-})
-
-/** One update. Losses and norms by channel. */
+/** One reduction. Losses and norms by channel; those of channels that its phase does not compute are 0. */
 const stepRecord = z.object({
+  /** Number of the update that it belongs to. */
   step: count,
+  /** `prepare` before the first update, `inner` before each and then undone; see rounds.ts. */
+  phase: z.enum(['prepare', 'inner', 'update']).default('update'),
   losses: z.record(z.string(), z.number()),
   norms: z.record(z.string(), z.number()),
   /** L2 norm of the combined direction before it is clipped. */
@@ -76,16 +41,16 @@ export const runReport = z.object({
   method: z.string().nullable(),
   /** The most workers that made a step together, or that measured, where there were no steps. */
   workers: count,
+  /** Updates. */
   steps: count,
+  /** Reductions: some methods need several for an update, or some before the first. Null in reports from before there were such. */
+  rounds: count.nullable().default(null),
   /** Over the time spent in steps; null where there were none. */
   stepsPerSecond: z.number().nullable(),
+  cost: costMeasure.default({ millisecondsPerStep: null, preparationMilliseconds: 0 }),
   /** The resulting model; for `evaluate` the one that was measured. `sha256` is over its files, as `sha256sum` lists them. */
   checkpoint: z.object({ path: z.string(), sha256 }),
-  /** Before is null for `train` and `evaluate`; both are null where nothing was measured. */
-  forget: z.object({ before: forgetMeasure.nullable(), after: forgetMeasure.nullable() }),
-  keep: z.object({ before: keepMeasure.nullable(), after: keepMeasure.nullable() }),
-  /** Of a classifier; both are null for other models, and in reports from before there were any. */
-  accuracy: z.object({ before: accuracyMeasure.nullable(), after: accuracyMeasure.nullable() }).default({ before: null, after: null }),
+  ...measures,
 
   /** Who was found to compute wrongly; what they did is not in the result. */
   faults: z.array(workerFault),
@@ -98,6 +63,8 @@ export const runReport = z.object({
   data: z.object({ items: count, forgetItems: count, manifestDigest: sha256, forgetDigest: sha256 }),
   /** The checkpoint that the run started from; null for `train`. */
   parentSha256: sha256.nullable(),
+  /** The classifier that judged samples, over its files; null where there was none. */
+  classifierSha256: sha256.nullable().default(null),
   /**
    * The job with every default filled in and its paths as its file has them, and the SHA-256 of its canonical JSON. Only paths below
    * the working directory that the file gives as absolute ones are shown relative to it.
@@ -105,14 +72,11 @@ export const runReport = z.object({
   job: z.record(z.string(), z.unknown()),
   jobDigest: sha256,
   history: z.array(stepRecord),
-  /** Milliseconds by phase: prepare, before, train, after. */
+  /** Milliseconds by phase: prepare, measure, train. */
   wallMs: z.record(z.string(), z.number()),
   /** Versions of lethe, node and whatever else shaped the numbers. */
   versions: z.record(z.string(), z.string()),
 })
 
 export type RunReport = z.output<typeof runReport>
-export type ForgetMeasure = z.output<typeof forgetMeasure>
-export type KeepMeasure = z.output<typeof keepMeasure>
-export type AccuracyMeasure = z.output<typeof accuracyMeasure>
 export type StepRecord = z.output<typeof stepRecord>

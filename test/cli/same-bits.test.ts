@@ -1,40 +1,13 @@
-import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { sissJob } from '../support/siss-job.ts'
-import { lethe, lethePath } from './command.ts'
+import { lethe, running, workerPid } from './command.ts'
 
 /* The one promise, through the command that users type: SISS on real digits, every process real, every death a SIGKILL. */
 
 t.setTimeout(280_000)
 
 const steps = 14
-
-/** Starts `lethe run`; `onStep` is called once, when that many steps are done. */
-function running(cwd: string, args: readonly string[], atStep: number, onStep: (pid: number) => void) {
-  const child = spawn(process.execPath, [lethePath, 'run', ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
-  const output = { stdout: '', stderr: '' }
-  let isCalled = false
-  child.stdout.setEncoding('utf8').on('data', (chunk) => {
-    output.stdout += chunk
-  })
-  child.stderr.setEncoding('utf8').on('data', (chunk) => {
-    output.stderr += chunk
-    const done = [...output.stderr.matchAll(/^steps (\d+)\//gm)].map(([, step]) => Number(step))
-    if (isCalled || !done.some((step) => step >= atStep)) return
-    isCalled = true
-    onStep(child.pid as number)
-  })
-  return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) => {
-    child.once('close', (status) => resolve({ status, ...output }))
-  })
-}
-
-function workerPid(out: string, worker: number): number {
-  const [line] = readFileSync(join(out, `logs/worker-${worker}.log`), 'utf8').split('\n')
-  return JSON.parse(line).pid
-}
 
 t.test('1, 2 and 3 workers, a killed worker and a killed coordinator end in one checkpoint', async (t) => {
   const { cwd, file } = sissJob(t, { steps, checkpointEvery: 4 })

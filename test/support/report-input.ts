@@ -40,6 +40,7 @@ export function reportInput(made: MadeUp): ReportInput {
       const images = metric === 'keepLoss' ? new Uint8Array(0) : Buffer.concat(numbers.map((i) => made.draw(phase, metric, i)))
       return { unit, result: { values: numbers.map((i) => made[metric][phase][i]), images } }
     })
+  const [before, after] = [results('before'), results('after')]
   return {
     job,
     jobDigest: 'a'.repeat(64),
@@ -59,20 +60,28 @@ export function reportInput(made: MadeUp): ReportInput {
       const noise = wobble - Math.floor(wobble) - 0.5
       return {
         step,
+        phase: 'update' as const,
         losses: { keep: 21 + 5 * noise, forget: 30 + 0.8 * step + 12 * noise },
         norms: { keep: 40, forget: 90 },
         updateNorm: 42 + 9 * noise,
       }
     }),
+    stepMs: Array.from({ length: made.steps }, (_, step) => 500 + step),
     faults: [],
     reduction: { reducer: 'central', wire: 'f32' },
     wallMs: { prepare: 2_310, before: 24_800, train: 160_100, after: 25_300 },
     versions: { lethe: '0.1.0', node: '20.20.2' },
     referenceImage: made.reference,
+    classifierSha256: null,
     evaluation: new Map([
-      ['after', results('after')],
-      ['before', results('before')],
+      ['after', after],
+      ['before', before],
     ]),
+    measured: new Map([
+      [made.steps, after],
+      [0, before],
+    ]),
+    attack: null,
   }
 }
 

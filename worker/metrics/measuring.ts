@@ -56,7 +56,8 @@ export class Measuring {
   /** One after the other: a unit has one image, and each chooses its own steps. Forgotten images that repeat count once. */
   async #likelihood({ start, count }: EvaluationUnit, parameters: Float32Array, onProgress: () => void): Promise<EvaluationResult> {
     const { engine, model, job, data } = this.#options
-    const { probes, ...options } = { ...likelihoodDefaults, ...job.evaluate.likelihood }
+    const { probes, label } = job.evaluate.likelihood ?? likelihoodDefaults
+    const options = { ...likelihoodDefaults, label }
     this.#noise ??= NoiseProgram.compile(engine, model, { probes })
     const program = await this.#noise
     const distinct = distinctForgotten(data)

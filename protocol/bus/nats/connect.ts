@@ -1,13 +1,17 @@
 import { type ConnectionOptions, type NatsConnection, type WsConnectionOptions, wsconnect } from '@nats-io/nats-core'
-import { connect } from '@nats-io/transport-node'
+import { NatsConnectionImpl, setTransportFactory } from '@nats-io/nats-core/internal'
+import { nodeResolveHost } from '@nats-io/transport-node/lib/node_transport.js'
 import { WebSocket } from 'ws'
+import { certificateError } from '../../certificate.ts'
 import type { TlsMaterial } from '../../dial.ts'
 import { LetheError } from '../../errors.ts'
 import { busPayloadBytes } from '../bus.ts'
 import { unavailable } from '../payload.ts'
+import { BusRefused } from '../refused.ts'
 import { parseServer, type Server } from './address.ts'
 import { inboxPrefixOf, parseCredentials } from './credentials.ts'
 import { awaitGreeting } from './greeting.ts'
+import { CheckedTransport } from './transport.ts'
 
 export interface NatsOptions {
   /** Contents of a credentials file: a line `user:password`, a seed of an nkey, or what `nsc generate creds` writes. */
@@ -28,7 +32,7 @@ const serverPendingBytes = 80 * 1024 * 1024
 
 /**
  * Connects and checks that the server can carry the bus. Lost connections are made again without end.
- * @throws LetheError BUS_UNAVAILABLE, USAGE where the address or the credentials have no known form.
+ * @throws LetheError CONNECTION_CERTIFICATE, BUS_UNAVAILABLE (a BusRefused where the credentials do not count), USAGE where the address or the credentials have no known form.
  */
 export async function connectNats(url: string, options: NatsOptions): Promise<{ connection: NatsConnection; inboxPrefix: string }> {
   const servers = url.split(',').map((one) => parseServer(one.trim()))
@@ -56,13 +60,17 @@ export async function connectNats(url: string, options: NatsOptions): Promise<{ 
     waitOnFirstConnect: false,
   }
   useTransport(isWebSocket ? 'WebSocket' : 'TCP')
+  let broken: Error | null = null
+  const onBroken = (error: Error) => {
+    broken = error
+  }
   let connection: NatsConnection
   try {
     connection = isWebSocket
-      ? await wsconnect({ ...common, wsFactory: socketFactory(options.tls, timeoutMs) } as unknown as WsConnectionOptions)
-      : await connect({ ...common, ...((isTls || options.tls) && { tls: pem(options.tls ?? {}) }) })
+      ? await wsconnect({ ...common, wsFactory: socketFactory(options.tls, timeoutMs, onBroken) } as unknown as WsConnectionOptions)
+      : await connectTcp({ ...common, ...((isTls || options.tls) && { tls: pem(options.tls ?? {}) }) }, onBroken)
   } catch (cause) {
-    throw refusal(cause, first.address, options.tls)
+    throw refusal(broken ?? cause, first.address, options)
   }
   try {
     checkServer(connection)
@@ -80,6 +88,12 @@ function useTransport(kind: 'TCP' | 'WebSocket'): void {
   if (transport !== kind) throw new LetheError('USAGE', { message: 'one process cannot use NATS over TCP and over WebSocket' })
 }
 
+/** What `connect` of the client's own package does, with a transport that checks whom it speaks with. */
+function connectTcp(options: ConnectionOptions, onBroken: (error: Error) => void): Promise<NatsConnection> {
+  setTransportFactory({ factory: () => new CheckedTransport(onBroken), dnsResolveFn: nodeResolveHost })
+  return NatsConnectionImpl.connect(options)
+}
+
 async function firstThatGreets(servers: readonly Server[], timeoutMs: number): Promise<Server> {
   for (const [i, one] of servers.entries()) {
     try {
@@ -94,11 +108,13 @@ async function firstThatGreets(servers: readonly Server[], timeoutMs: number): P
 
 const pem = ({ ca, cert, key }: TlsMaterial) => ({ ca: ca?.toString(), cert: cert?.toString(), key: key?.toString() })
 
-function socketFactory(tls: TlsMaterial | undefined, handshakeTimeout: number) {
-  return async (address: string) => ({
-    socket: new ImpatientSocket(address, { handshakeTimeout, perMessageDeflate: false, maxPayload: serverPendingBytes, ...tls }),
-    encrypted: address.startsWith('wss:'),
-  })
+function socketFactory(tls: TlsMaterial | undefined, handshakeTimeout: number, onBroken: (error: Error) => void) {
+  return async (address: string) => {
+    const socket = new ImpatientSocket(address, { handshakeTimeout, perMessageDeflate: false, maxPayload: serverPendingBytes, ...tls })
+    // The client passes on its text alone.
+    socket.on('error', onBroken)
+    return { socket, encrypted: address.startsWith('wss:') }
+  }
 }
 
 /** Does not wait long for a server that does not answer a close: the client would wait as long before it connects again. */
@@ -122,17 +138,30 @@ function checkServer(connection: NatsConnection): void {
     })
 }
 
-function refusal(cause: unknown, address: string, tls: TlsMaterial | undefined): LetheError {
-  const { name = '', message = String(cause) } = cause instanceof Error ? cause : {}
+/** TLS 1.3 counts as made before the server has looked at the client's certificate, and its reason may be lost on the way. */
+const cutShort = /^(ECONNRESET|EPIPE)$/
+
+function refusal(cause: unknown, address: string, { credentials, tls }: NatsOptions): LetheError {
+  if (cause instanceof LetheError) return cause
+  const { name = '', message = String(cause), code } = cause instanceof Error ? (cause as NodeJS.ErrnoException) : {}
+  const isEncrypted = address.startsWith('wss:')
+  const certificate = certificateError(`the NATS server at ${address}`, cause)
+  if (certificate) return certificate
   if (name === 'AuthorizationError' || /authorization violation/i.test(message))
-    return unavailable(`the NATS server at ${address} does not accept the credentials`, {
-      hint: 'Give a user of that server with --bus-credentials, or a client certificate.',
-      cause,
-    })
-  // A server that misses a certificate ends the connection after TLS 1.3 has counted as made: the client just waits.
-  const hint = /certificate/i.test(message)
-    ? 'Its certificate must be of the CA in --tls-ca, and name the address.'
-    : name === 'TimeoutError' && !tls?.cert
+    return credentials
+      ? new BusRefused({
+          message: `the NATS server at ${address} does not accept the credentials`,
+          hint: 'Give the file of a user that the server knows with --bus-credentials, or have its configuration loaded again.',
+          cause,
+        })
+      : new BusRefused({
+          message: `the NATS server at ${address} wants credentials, and none were given`,
+          hint: 'Give the file of a user that the server knows: --bus-credentials.',
+          cause,
+        })
+  const hint = /does not support 'tls'/.test(message)
+    ? 'The server speaks no TLS: nats:// without --tls-ca and --tls-cert, where the network is trusted.'
+    : isEncrypted && !tls?.cert && (cutShort.test(code ?? '') || message === 'socket hang up')
       ? 'It may want a client certificate: --tls-cert and --tls-key.'
       : undefined
   return unavailable(`cannot reach the NATS server at ${address}`, { received: message || name, hint, cause })

@@ -7,9 +7,10 @@ import {
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream'
-import { type NatsConnection, NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-core'
+import { type NatsConnection, NoRespondersError, PermissionViolationError, RequestError, TimeoutError } from '@nats-io/nats-core'
 import { LetheError } from '../../errors.ts'
 import { callMs, unavailable } from '../payload.ts'
+import { BusRefused } from '../refused.ts'
 
 /** What the parts of the NATS bus share. */
 export interface NatsContext {
@@ -45,8 +46,20 @@ export function isUnheard(error: unknown): boolean {
   return false
 }
 
+function isForbidden(error: unknown): boolean {
+  for (let one: unknown = error; one instanceof Error; one = one.cause) if (one instanceof PermissionViolationError) return true
+  return false
+}
+
 export function busError(what: string, error: unknown): LetheError {
   if (error instanceof LetheError) return error
+  if (isForbidden(error))
+    return new BusRefused({
+      message: `NATS does not allow this user ${what}`,
+      received: error instanceof Error ? error.message.slice(0, 500) : undefined,
+      hint: 'The rights of a user are those of its role and its cluster: deploy/nats/README.md.',
+      cause: error,
+    })
   if (error instanceof JetStreamApiError) return unavailable(`NATS refuses ${what}`, { received: error.message, cause: error })
   if (isUnheard(error))
     return unavailable(`nobody answers ${what}`, { hint: 'The NATS server needs JetStream: start it with -js.', cause: error })

@@ -1,0 +1,278 @@
+import { dirname, resolve } from 'node:path'
+import { LetheError } from '../errors.ts'
+import { type IssueContext, named } from '../issues.ts'
+import type { Job } from '../job.ts'
+import { parseJob, resolvePaths } from '../jobfile.ts'
+import { type Override, parseOverride } from '../overrides.ts'
+import { mapPaths } from '../paths.ts'
+import { type ControlArm, contentDigest, controlArms, controlCheckpoint, withoutControls } from './arms.ts'
+import { combinations, filled, placeholdersOf, type Values } from './grid.ts'
+import { dependencyOrder } from './order.ts'
+import { checkpointPath, referencesOf, withPaths } from './references.ts'
+import { checkCells } from './rows.ts'
+import { type Experiment, type ExperimentEntry, fullBudget, maxExperimentJobs } from './schema.ts'
+
+export interface ExperimentJob {
+  id: string
+  /** The job file, absolute, and what is changed in it: `lethe run <file> --no-controls --set …` is this job. */
+  file: string
+  set: readonly string[]
+  job: Job
+  /** With the paths as the file and the overrides have them: by these a run knows its job again. */
+  written: Job
+  /** Ids of jobs whose checkpoints it reads. */
+  dependsOn: readonly string[]
+  /** Labels of its line of the table. */
+  row: Readonly<Record<string, string>> | null
+  /** Ids of the arms that are attacked in the same way, where it is an attack with controls. */
+  controls: Readonly<Record<ControlArm, string>> | null
+}
+
+export interface Expansion {
+  name: string
+  title: string
+  text: string
+  budget: string
+  titles: Readonly<Record<string, string>>
+  /** Each after what it needs. */
+  jobs: readonly ExperimentJob[]
+}
+
+export interface ExpandOptions {
+  /** The experiment file, absolute. */
+  file: string
+  /** Folder of the experiment, absolute: each job has a run folder `<out>/<id>`. */
+  out: string
+  budget?: string
+  /** Overrides of every job that has what holds the key. */
+  overrides?: readonly string[]
+  locate: IssueContext['locate']
+  /** The text of a job file. */
+  read(path: string): string
+}
+
+/** What is known of a job before its references are looked up. */
+interface Draft extends Pick<ExperimentJob, 'id' | 'file' | 'row'> {
+  path: readonly PropertyKey[]
+  set: readonly string[]
+  /** Of the budget and of the command line, which pass by jobs that have no place for them. */
+  general: readonly string[]
+  special: readonly string[]
+}
+
+/**
+ * The jobs of an experiment, in an order in which they can be run. Nothing is read but through `read`.
+ * @throws LetheError JOB_INVALID and others of a job file, naming the place in the experiment; USAGE for an unknown budget.
+ */
+export function expandExperiment(experiment: Experiment, options: ExpandOptions): Expansion {
+  const { budget = fullBudget } = options
+  if (budget !== fullBudget && !Object.hasOwn(experiment.budgets, budget))
+    throw new LetheError('USAGE', {
+      message: `the experiment has no budget \`${budget}\``,
+      expected: [...new Set([fullBudget, ...Object.keys(experiment.budgets)])].join(' or '),
+      hint: 'Choose one with --set budget=<name>.',
+    })
+  const drafts = experiment.jobs.flatMap((entry, index) => draftsOf(experiment, entry, index, { ...options, budget }))
+  checkIds(drafts, options.locate)
+  const texts = new Map<string, string>()
+  const read = (file: string) => {
+    const text = texts.get(file) ?? options.read(file)
+    texts.set(file, text)
+    return text
+  }
+  const used = new Set<string>()
+  const jobs = drafts.map((draft) => ({ draft, ...resolvedJob(draft, { ...options, read }, used) }))
+  const idle = options.overrides?.find((override) => !used.has(override))
+  if (idle !== undefined) throw new LetheError('USAGE', { message: `--set ${idle} is of no job of the experiment` })
+  const all = withArms(jobs, { ...options, read })
+  checkCells(all, (id) => {
+    const draft = drafts.find((one) => one.id === id)
+    return named([...(draft?.path ?? []), 'row'], options.locate)
+  })
+  const { name, title = name, text = '', titles } = experiment
+  return { name, title, text, budget, titles, jobs: ordered(all, drafts, options) }
+}
+
+function draftsOf(
+  { budgets }: Experiment,
+  entry: ExperimentEntry,
+  index: number,
+  { file, budget, overrides = [], locate }: ExpandOptions & { budget: string },
+): Draft[] {
+  const path = ['jobs', index]
+  const chosen = Object.hasOwn(budgets, budget) ? budgets[budget] : undefined
+  checkPlaceholders(entry, path, locate)
+  const unknown = Object.keys(entry.budgets ?? {}).find((one) => one !== fullBudget && !Object.hasOwn(budgets, one))
+  if (unknown !== undefined)
+    throw invalid([...path, 'budgets', unknown], locate, { expected: Object.keys(budgets).join(' or ') || 'no budgets' })
+  return combinations(entry.for, chosen?.for).map((values: Values) => {
+    const fill = (text: string) => filled(text, values)
+    const labels = Object.entries(entry.row ?? {}).map(([label, text]) => [label, fill(String(text))])
+    return {
+      id: fill(entry.id),
+      path,
+      file: resolve(dirname(file), fill(entry.file)),
+      set: entry.set.map(fill),
+      general: [...(chosen?.set ?? []), ...overrides],
+      special: entry.budgets?.[budget]?.map(fill) ?? [],
+      row: entry.row ? Object.fromEntries(labels) : null,
+    }
+  })
+}
+
+function checkPlaceholders(entry: ExperimentEntry, path: readonly PropertyKey[], locate: IssueContext['locate']): void {
+  const known = Object.keys(entry.for ?? {})
+  const texts: [PropertyKey[], string][] = [
+    [['id'], entry.id],
+    [['file'], entry.file],
+    ...entry.set.map((text, i): [PropertyKey[], string] => [['set', i], text]),
+    ...Object.entries(entry.row ?? {}).map(([label, text]): [PropertyKey[], string] => [['row', label], String(text)]),
+  ]
+  for (const [key, text] of texts) {
+    const unknown = placeholdersOf(text).find((name) => !known.includes(name))
+    if (unknown !== undefined)
+      throw invalid([...path, ...key], locate, {
+        expected: known.length > 0 ? `one of ${known.map((name) => `{${name}}`).join(', ')}` : 'no placeholder, as there is no `for`',
+        received: `{${unknown}}`,
+      })
+  }
+  const unused = known.find((name) => !placeholdersOf(entry.id).includes(name))
+  if (unused !== undefined)
+    throw invalid([...path, 'id'], locate, { expected: `{${unused}} in it, because \`for\` names it`, received: JSON.stringify(entry.id) })
+}
+
+function checkIds(drafts: readonly Draft[], locate: IssueContext['locate']): void {
+  if (drafts.length > maxExperimentJobs)
+    throw invalid(['jobs'], locate, { expected: `at most ${maxExperimentJobs} jobs`, received: `${drafts.length}` })
+  const places = new Map<string, readonly PropertyKey[]>()
+  for (const { id, path } of drafts) {
+    if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(id))
+      throw invalid([...path, 'id'], locate, { expected: 'lower-case letters, digits and hyphens', received: JSON.stringify(id) })
+    const earlier = places.get(id)
+    if (earlier) throw invalid([...path, 'id'], locate, { expected: `an id that is not taken by ${named(earlier, locate)}`, received: id })
+    places.set(id, path)
+  }
+  for (const { set, special, path } of drafts)
+    for (const [i, override] of [...set, ...special].entries()) {
+      const unknown = referencesOf(override).find((id) => !places.has(id))
+      const place = i < set.length ? [...path, 'set', i] : [...path, 'budgets']
+      if (unknown !== undefined)
+        throw invalid(place, locate, { expected: '@ and the id of a job of this experiment', received: `@${unknown}` })
+    }
+}
+
+type Resolved = Pick<ExperimentJob, 'set' | 'written' | 'job'>
+
+/** The job of a draft, its general overrides only where they have a place; `used` collects those. */
+function resolvedJob(draft: Draft, { out, read }: ExpandOptions, used: Set<string>): Resolved {
+  return ofJob(draft.id, () => {
+    const own = draft.set.map((override) => withPaths(override, out, dirname(draft.file)))
+    const whole = parsed(draft.file, own, read)
+    const fitting = draft.general.filter((override) => hasPlace(whole, parseOverride(override)))
+    for (const override of fitting) used.add(override)
+    const special = draft.special.map((override) => withPaths(override, out, dirname(draft.file)))
+    return resolvedOf(draft.file, [...own, ...fitting, ...special, `name=${jobName(draft.id)}`], read)
+  })
+}
+
+function resolvedOf(file: string, set: readonly string[], read: ExpandOptions['read']): Resolved {
+  const written = parsed(file, set, read)
+  return { set, written, job: resolvePaths(written, dirname(file)) }
+}
+
+function parsed(file: string, overrides: readonly string[], read: ExpandOptions['read']): Job {
+  return parseJob(read(file), { file, overrides })
+}
+
+/** Ids of arms have a dot, which names of jobs have not. */
+function jobName(id: string): string {
+  return id.replaceAll('.', '-')
+}
+
+/** Says which job it was. */
+function ofJob<Result>(id: string, act: () => Result): Result {
+  try {
+    return act()
+  } catch (error) {
+    const { code, message, expected, received, hint } = LetheError.from(error)
+    throw new LetheError(code, { message: `job ${id}: ${message}`, expected, received, hint, cause: error })
+  }
+}
+
+function hasPlace(job: Job, { path }: Override): boolean {
+  const holder = path.slice(0, -1).reduce<unknown>((value, key) => {
+    return typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined
+  }, job)
+  return typeof holder === 'object' && holder !== null
+}
+
+type Unordered = Omit<ExperimentJob, 'dependsOn'>
+
+/** Each attack by itself, and its arms; an arm that is the same job as another one, but for its name, is that one. */
+function withArms(jobs: readonly ({ draft: Draft } & Resolved)[], { read }: ExpandOptions): Unordered[] {
+  const result: Unordered[] = jobs.map(({ draft: { id, file, row }, set, written, job }) => ({
+    id,
+    file,
+    set,
+    row,
+    written: withoutControls(written),
+    job: withoutControls(job),
+    controls: null,
+  }))
+  const byContent = new Map(result.toReversed().map(({ job, id }) => [contentDigest(job), id]))
+  for (const [i, { written }] of jobs.entries()) {
+    if (written.kind !== 'attack' || written.attack.controls === undefined) continue
+    const { id, file, set } = result[i]
+    const armOf = (arm: ControlArm): string => {
+      const armId = `${id}.${arm}`
+      const changed = [...set, `model.checkpoint=${JSON.stringify(controlCheckpoint(written, arm))}`, `name=${jobName(armId)}`]
+      const resolved = ofJob(armId, () => resolvedOf(file, changed, read))
+      const job = withoutControls(resolved.job)
+      const same = byContent.get(contentDigest(job))
+      if (same !== undefined) return same
+      byContent.set(contentDigest(job), armId)
+      result.push({ id: armId, file, set: changed, row: null, written: withoutControls(resolved.written), job, controls: null })
+      return armId
+    }
+    const [original, retrained] = controlArms.map(armOf)
+    result[i] = { ...result[i], controls: { original, retrained } }
+  }
+  return result
+}
+
+/** Edges are paths that are another job's checkpoint, however they came there. */
+function ordered(jobs: readonly Unordered[], drafts: readonly Draft[], { out, locate }: ExpandOptions): ExperimentJob[] {
+  const places = new Map(jobs.map(({ id }, i) => [checkpointPath(out, id), i]))
+  const needs = jobs.map(({ job }) => {
+    const found = new Set<number>()
+    mapPaths(job, (path) => {
+      const index = places.get(path)
+      if (index !== undefined) found.add(index)
+      return path
+    })
+    return [...found]
+  })
+  const placeOf = (index: number) => drafts[index]?.path ?? ['jobs']
+  for (const [i, found] of needs.entries())
+    for (const need of found)
+      if (jobs[need].job.kind === 'evaluate')
+        throw invalid(placeOf(i), locate, {
+          expected: 'the checkpoint of a job that makes one',
+          received: `@${jobs[need].id}, which only evaluates`,
+        })
+  const result = dependencyOrder(needs)
+  if ('cycle' in result) {
+    const chain = result.cycle.map((i) => jobs[i].id).join(' needs ')
+    throw invalid(placeOf(result.cycle[0]), locate, { expected: 'jobs that do not need each other in a circle', received: chain })
+  }
+  return result.order.map((i) => ({ ...jobs[i], dependsOn: needs[i].map((need) => jobs[need].id) }))
+}
+
+function invalid(
+  path: readonly PropertyKey[],
+  locate: IssueContext['locate'],
+  details: { expected: string; received?: string },
+): LetheError {
+  const hint = 'docs/experiments.md has every key of an experiment.'
+  return new LetheError('JOB_INVALID', { message: `${named(path, locate)} is not allowed`, ...details, hint })
+}

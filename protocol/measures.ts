@@ -1,0 +1,160 @@
+import { z } from 'zod'
+
+/*
+ * What is measured of a model, as a report says it: every number with the number of samples that it is over and, where there is one, its
+ * interval. A measure that the job does not ask for is null. Shares have Wilson intervals, 95 %.
+ */
+
+const count = z.int().min(0)
+const interval = z.tuple([z.number(), z.number()])
+
+/** A measured number; null where it is not finite, as of a model that has diverged. */
+const measured = z.number().nullable()
+
+/** A model before and after. A report from before there was a measure has neither. */
+const beforeAndAfter = <Schema extends z.ZodType>(schema: Schema) => z.object({ before: schema.nullable(), after: schema.nullable() })
+const neither = { before: null, after: null }
+
+/** How much of the forgotten image is left in the model. A metric that the job does not ask for is null, with 0 noises or samples. */
+const forgetMeasure = z.object({
+  /** Mean L2 distance, over pixels in [0,1], of the reconstructions to the forgotten image. */
+  reconstructionL2: measured,
+  /** Reconstructions closer than `threshold`, of `noises` tried from time step `timestep`. */
+  reconstructed: count.nullable(),
+  noises: count,
+  timestep: z.int().nullable(),
+  /** Samples closer than `threshold`, of `samples` drawn. */
+  hits: count.nullable(),
+  samples: count,
+  hitInterval: interval.nullable(),
+  threshold: z.number(),
+  /** One distance per noise and per sample, by number. */
+  reconstructionDistances: z.array(measured),
+  sampleDistances: z.array(measured),
+})
+
+/** How well the model still denoises the data that it should keep. */
+const keepMeasure = z.object({
+  /** Mean ε-loss per element over fixed (sample, t, noise). */
+  loss: measured,
+  samples: count,
+  standardError: measured,
+  losses: z.array(measured),
+})
+
+/** How often a classifier is right about the images of `evaluate.accuracy`. */
+const accuracyMeasure = z.object({
+  /** correct / samples. */
+  accuracy: z.number(),
+  correct: count,
+  samples: count,
+  interval,
+})
+
+/** Of `samples` drawn under a class, those that the classifier takes for that class. */
+const shareMeasure = z.object({ samples: count, recognised: count, interval })
+
+/** What the classifier of `evaluate.classifier` says of samples. */
+const sampleMeasure = z.object({
+  /** By class; one entry with class null for a model without classes, of which nothing can be recognised. */
+  classes: z.array(z.object({ class: z.int().nullable(), samples: count, recognised: count.nullable(), interval: interval.nullable() })),
+  /** Of the classes of `data.forget.labels` together. The unlearning accuracy is 1 − recognised / samples. */
+  forgotten: shareMeasure.nullable(),
+  /** Of all other classes together. */
+  kept: shareMeasure.nullable(),
+  /** Strength w of classifier-free guidance. */
+  guidance: z.number(),
+  sampler: z.object({ name: z.string(), steps: count }),
+  /** What follows is of the samples of kept classes, of all where the model has none. Mean and deviation over chunks. */
+  inceptionScore: z.object({ mean: measured, standardDeviation: measured, chunks: count, samples: count }).nullable(),
+  /** To kept images of the data; squared units of the features. */
+  frechetDistance: z.object({ value: measured, featureSpace: z.string(), samples: count, references: count }).nullable(),
+  precisionRecall: z
+    .object({ precision: z.number(), recall: z.number(), neighbours: count, featureSpace: z.string(), samples: count, references: count })
+    .nullable(),
+})
+
+/** Negative log-likelihood of forgotten images by the probability-flow ODE. */
+const likelihoodMeasure = z.object({
+  /** Mean over images. */
+  bitsPerDimension: measured,
+  /** Of the mean, from the spread between images; null for one image. */
+  standardError: measured,
+  images: count,
+  /** Hutchinson probes of each image. */
+  probes: count,
+  values: z.array(measured),
+})
+
+const meanLoss = z.object({ loss: measured, standardError: measured })
+
+/** ε-losses of forgotten and of kept images at one time; means over elements, then over so many `samples` of either set. */
+const membershipMeasure = z.object({
+  timestep: count,
+  forget: meanLoss,
+  keep: meanLoss,
+  /** forget − keep, with Welch's standard error. */
+  gap: measured,
+  gapStandardError: measured,
+  samples: count,
+})
+
+/** A model after so many steps of an attack. */
+const attackPoint = z.object({
+  step: count,
+  forgotten: shareMeasure.nullable(),
+  kept: shareMeasure.nullable(),
+  /** L2 norm of the change of the weights since the attack began. */
+  distance: measured,
+  hits: z.object({ hits: count, samples: count, interval }).nullable(),
+  reconstructed: z.object({ reconstructed: count, noises: count, interval }).nullable(),
+})
+
+/** What relearning brings back. */
+const attackMeasure = z.object({
+  /** What the attacker trained on: the kept images of the data, or those of `attack.sources`. */
+  images: z.enum(['retain', 'sources']),
+  points: z.array(attackPoint),
+  /** Trapezoids under the share of recognised samples of forgotten classes, divided by the range of steps. */
+  areaUnderCurve: z.number().nullable(),
+  /**
+   * The step, interpolated, at which this share is first reached: half of what the original model has, half of 1 where that is not
+   * known. Where it never is, `censoredAt` is the last step.
+   */
+  halfRecovery: z.object({ share: z.number(), step: z.number().nullable(), censoredAt: count.nullable() }).nullable(),
+  /** Where `attack.stopAt` was reached; null where it was not, or none was given. */
+  stoppedAt: count.nullable(),
+})
+
+/** Wall time of the steps, without what was measured between them; null where there were none, or in reports from before. */
+export const costMeasure = z.object({
+  millisecondsPerStep: z.object({ median: z.number(), percentile90: z.number(), steps: count }).nullable(),
+  /** Of what some methods do before the first update, as SalUn finds its mask. */
+  preparationMilliseconds: z.number(),
+})
+
+/** Before is null for `train` and `evaluate`, and for an `attack` that does not measure at step 0. */
+export const measures = {
+  forget: beforeAndAfter(forgetMeasure),
+  keep: beforeAndAfter(keepMeasure),
+  /** Of a classifier. */
+  accuracy: beforeAndAfter(accuracyMeasure).default(neither),
+  samples: beforeAndAfter(sampleMeasure).default(neither),
+  likelihood: beforeAndAfter(likelihoodMeasure).default(neither),
+  /** By time. */
+  membership: beforeAndAfter(z.array(membershipMeasure)).default(neither),
+  /** L2 norm of the change of all weights. */
+  distance: z.object({ after: measured }).default({ after: null }),
+  attack: attackMeasure.nullable().default(null),
+}
+
+export type ForgetMeasure = z.output<typeof forgetMeasure>
+export type KeepMeasure = z.output<typeof keepMeasure>
+export type AccuracyMeasure = z.output<typeof accuracyMeasure>
+export type ShareMeasure = z.output<typeof shareMeasure>
+export type SampleMeasure = z.output<typeof sampleMeasure>
+export type LikelihoodMeasure = z.output<typeof likelihoodMeasure>
+export type MembershipMeasure = z.output<typeof membershipMeasure>
+export type AttackPoint = z.output<typeof attackPoint>
+export type AttackMeasure = z.output<typeof attackMeasure>
+export type CostMeasure = z.output<typeof costMeasure>
