@@ -53,7 +53,14 @@ const job = jobSchema.parse({
 })
 
 function summaryOf(workers: number): SessionSummary {
-  const facts = { manifestDigest: hex('data'), forgetDigest: hex('forget'), items: 1, forgetItems: 0, engine: 'none' }
+  const facts = {
+    manifestDigest: hex('data'),
+    forgetDigest: hex('forget'),
+    items: 1,
+    forgetItems: 0,
+    imageShape: [8, 8, 1] as [number, number, number],
+    engine: 'none',
+  }
   // A slice for everyone; nobody has the parameters.
   return { parameterCount: reducer === 'sharded' ? workers * 2 ** 16 : 256, channels: ['keep'], microBatches, ...facts }
 }

@@ -80,7 +80,7 @@ const training = {
   learningRateSchedule: z
     .strictObject({ name: z.enum(['constant', 'cosine']).default('constant'), warmupSteps: z.int().min(0).max(maxSteps).default(0) })
     .prefault({}),
-  /** Share of labels that are replaced by the null class, the last one of a class-conditional model (classifier-free guidance). */
+  /** Share of the labels of kept samples that are replaced by the null class, the last one of a class-conditional model (classifier-free guidance). */
   labelDropout: z.number().min(0).max(1).default(0),
   /** Global L2 norm to which the update direction is clipped, before AdamW. */
   clipNorm: z.number().positive().default(1),

@@ -36,6 +36,8 @@ export const sessionSummarySchema = z.strictObject({
   forgetDigest: digest,
   items: count,
   forgetItems: count,
+  /** Of every image: height, width, channels. */
+  imageShape: z.tuple([z.int().positive(), z.int().positive(), z.int().positive()]),
   engine: name,
 })
 

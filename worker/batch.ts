@@ -95,15 +95,17 @@ export class BatchSource {
     fill: (name: LossInput, value: number) => void,
   ): void {
     const { seed, training } = this.#job
-    const isDropping = this.#nullClass !== null && training.labelDropout > 0
-    // The first word is for the kept sample, the second for the forgotten one.
-    const dropped = isDropping ? new Words({ seed, purpose: 'label_dropout', step, sample: place }) : null
-    const kept = (label: number) => (dropped && dropped.next() < training.labelDropout * 2 ** 32 ? (this.#nullClass as number) : label)
-    if (this.#needs.includes('x')) fill('xClass', kept(this.#keep.take(position, slice('x'))))
-    else dropped?.next()
+    if (this.#needs.includes('x')) {
+      const label = this.#keep.take(position, slice('x'))
+      // Of kept samples alone: what is forgotten, or put in its place, must not be taught under no condition.
+      const isDropped =
+        this.#nullClass !== null &&
+        new Words({ seed, purpose: 'label_dropout', step, sample: place }).next() < training.labelDropout * 2 ** 32
+      fill('xClass', isDropped ? (this.#nullClass as number) : label)
+    }
     const a = this.#forget?.take(position, slice('a'))
     if (a !== undefined) {
-      fill('aClass', kept(a))
+      fill('aClass', a)
       if (this.#substitution) fill('otherClass', this.#substitution.draw(a, step, place))
     }
     this.#alternative?.take(position, slice('alternative'))

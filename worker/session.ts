@@ -77,6 +77,7 @@ export async function openSession(job: Job, files: FileBytes[]): Promise<JobSess
     forgetDigest: sha256(new Uint8Array(data.forget.buffer, data.forget.byteOffset, data.forget.byteLength)),
     items: data.items,
     forgetItems: data.forget.length,
+    imageShape: [data.height, data.width, data.channels],
     engine: engine.description,
   }
   const parts = { summary, model, data, measuring, state }

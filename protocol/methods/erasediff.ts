@@ -36,7 +36,7 @@ export const erasediff = method({
     target: z.enum(['uniform', 'random-label']).default('uniform'),
     /** The kept class of the target `random-label`. */
     substitute: substitute.default({ rule: 'batch' }),
-    /** Steps K on the forget loss alone that each round begins with, to estimate the least forget loss; then parameters are restored. */
+    /** Steps K on the forget loss alone before each update, to estimate the least forget loss; then parameters are restored. */
     innerSteps: z.int().min(0).max(100_000).default(0),
     /** Learning rate of the inner steps; that of the training if not given. */
     innerLearningRate: z.number().positive().optional(),

@@ -17,6 +17,7 @@ const opened = (reference: object | null) => ({
     forgetDigest: digest,
     items: 2,
     forgetItems: 1,
+    imageShape: [8, 8, 1],
     engine: 'onnx',
   },
 })

@@ -41,6 +41,7 @@ export function summaryOf(job: ModelJob): SessionSummary {
     forgetDigest: 'forget',
     items: 100,
     forgetItems: 1,
+    imageShape: [8, 8, 1],
     engine: 'model',
   }
 }

@@ -10,6 +10,7 @@ export const summary: SessionSummary = {
   forgetDigest: 'forget',
   items: 10,
   forgetItems: 1,
+  imageShape: [8, 8, 1],
   engine: 'none',
 }
 

@@ -24,6 +24,7 @@ const leadership = new Leadership({
   onResumed: () => say('resumed'),
   onDeposed: (error) => end('deposed', { code: error.code, text: error.format() }),
   onFinished: ({ epoch, state }) => end('finished', { epoch, state }),
+  onRefused: (error) => end('refused', { code: error.code, text: error.format() }),
 })
 
 function end(said: string, fields: object = {}): void {

@@ -74,6 +74,7 @@ class ToySession implements JobSession {
       forgetDigest: sha256(Buffer.from('toy')),
       items: 100,
       forgetItems: 0,
+      imageShape: [8, 8, 1],
       engine: 'toy',
     }
   }

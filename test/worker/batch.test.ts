@@ -91,3 +91,30 @@ t.test('training includes the forget set or leaves it out', async (t) => {
     t.same(counts, include === 'all' ? [10, 10, 10, 10, 10, 20, 0] : [14, 14, 14, 14, 14, 0, 0], include)
   }
 })
+
+t.test('classes are those of the images; a share of the kept ones is dropped, of the forgotten none', async (t) => {
+  const nullClass = 9
+  const job = tinyJob('unlearn', pictures, { training: { labelDropout: 0.25, batchSize: 400, microBatchSize: 400 } })
+  const { data, source } = await open(job, ['x', 'xClass', 'a', 'aClass', 'nullClass'], nullClass)
+  const { x, xClass, aClass, nullClass: none } = source.draw(2, 0)
+  const labels = itemsOf(x?.data as Float32Array, data).map((item) => data.labels[item])
+  const dropped = [...(xClass?.data ?? [])].filter((label) => label === nullClass).length
+  t.ok(Math.abs(dropped - 100) < 30, `${dropped} of 400 dropped`)
+  t.ok([...(xClass?.data ?? [])].every((label, row) => label === nullClass || label === labels[row]))
+  t.same([...new Set(aClass?.data)], [5])
+  t.same([...new Set(none?.data)], [nullClass])
+  t.ok(xClass?.data instanceof Int32Array)
+  const { source: whole } = await open(tinyJob('unlearn', pictures), ['x', 'xClass'], nullClass)
+  t.notOk([...(whole.draw(0, 0).xClass?.data ?? [])].includes(nullClass), 'none without dropout')
+})
+
+t.test('alternative images have an order of their own', async (t) => {
+  const job = tinyJob('unlearn', pictures, {
+    method: { name: 'dimum' },
+    data: { sources: pictures.sources, forget: { file: pictures.forgotten }, alternative: { labels: [1, 3] } },
+  })
+  const { data, source } = await open(job, ['x', 'alternative'])
+  const drawn = [0, 1, 2].flatMap((index) => itemsOf(source.draw(0, index).alternative?.data as Float32Array, data))
+  t.same([...new Set(drawn)].sort(), [1, 3])
+  t.equal(drawn.filter((item) => item === 1).length, 3, 'each once a pass')
+})

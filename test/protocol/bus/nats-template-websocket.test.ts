@@ -6,9 +6,9 @@ import { bytes, refused, text, until } from './conformance/substrate.ts'
 t.test('the template’s WebSocket listener has the same guards', async (t) => {
   const server = await startTemplate(t, ['coordinator-1', 'worker-1'])
   const { tls, credentials } = server.options('worker-1')
-  t.equal(await refused(NatsBus.open(server.wssUrl, { tls: { ca: tls?.ca }, credentials })), 'BUS_UNAVAILABLE', 'no certificate')
+  t.equal(await refused(NatsBus.open(server.wssUrl, { tls: { ca: tls?.ca }, credentials })), 'CONNECTION_CERTIFICATE', 'no certificate')
   t.equal(await refused(NatsBus.open(server.wssUrl, { tls })), 'BUS_UNAVAILABLE', 'no key')
-  t.equal(await refused(NatsBus.open(server.wssUrl, { credentials })), 'BUS_UNAVAILABLE', 'another CA')
+  t.equal(await refused(NatsBus.open(server.wssUrl, { credentials })), 'CONNECTION_CERTIFICATE', 'another CA')
   const coordinator = await NatsBus.open(server.wssUrl, server.options('coordinator-1'))
   const worker = await NatsBus.open(server.wssUrl, server.options('worker-1'))
   t.teardown(() => Promise.all([coordinator.close(), worker.close()]))

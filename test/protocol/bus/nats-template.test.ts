@@ -22,16 +22,16 @@ t.test('nobody gets in without a certificate and a key', async (t) => {
   const { tls, credentials } = server.options('worker-1')
   t.equal(
     await refused(NatsBus.open(server.tlsUrl, { tls: { ca: tls?.ca }, credentials, connectTimeoutMs: 1000 })),
-    'BUS_UNAVAILABLE',
+    'CONNECTION_CERTIFICATE',
     'no certificate',
   )
   t.equal(await refused(NatsBus.open(server.tlsUrl, { tls })), 'BUS_UNAVAILABLE', 'no key')
   t.equal(
     await refused(NatsBus.open(server.tlsUrl, { tls: { cert: tls?.cert, key: tls?.key }, credentials })),
-    'BUS_UNAVAILABLE',
+    'CONNECTION_CERTIFICATE',
     'another CA',
   )
-  t.equal(await refused(NatsBus.open(server.url, { credentials })), 'BUS_UNAVAILABLE', 'no TLS')
+  t.equal(await refused(NatsBus.open(server.url, { credentials })), 'CONNECTION_CERTIFICATE', 'no TLS')
 })
 
 t.test('a coordinator and a worker can do what a run needs', async (t) => {

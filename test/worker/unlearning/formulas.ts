@@ -104,6 +104,7 @@ const surrogate = Float64Array.from(uniform, (value) => 2 * value - 1)
 
 export const formulas: Formulas[] = [
   { name: 'denoise', options: {}, losses: { keep: times(1 / elements, keep) }, forwards: 1 },
+  { name: 'dimra', options: {}, losses: { keep: times(1 / elements, keep) }, forwards: 1 },
   { name: 'naive', options: {}, losses: { keep }, forwards: 1 },
   { name: 'neggrad', options: {}, losses: { forget: epsilon(a, aClass) }, forwards: 1 },
   { name: 'neggrad-plus', options: {}, losses: { keep, forget: epsilon(a, aClass) }, forwards: 2 },
