@@ -39,3 +39,16 @@ t.test('the predicted image is clipped unless told otherwise', async (t) => {
   ddimStep(schedule, 400, -1, free, new Float32Array(1), { clip: false })
   t.ok(free[0] > 50)
 })
+
+t.test('where the image is clipped, the noise is what is left of x', async (t) => {
+  const schedule = makeSchedule({ timesteps: 1000, betaSchedule: 'linear', betaStart: 1e-4, betaEnd: 0.02 })
+  const [time, previous] = [500, 300]
+  const x = Float32Array.of(2, 0.1)
+  // The first is predicted to be an image value of −6.4, the second one of 0.36.
+  const epsilon = Float32Array.of(3.94, 0)
+  const [a, b] = [schedule.alphasCumprod[time], schedule.alphasCumprod[previous]]
+  const left = (2 + Math.sqrt(a)) / Math.sqrt(1 - a)
+  ddimStep(schedule, time, previous, x, epsilon)
+  t.ok(Math.abs(x[0] - (-Math.sqrt(b) + Math.sqrt(1 - b) * left)) < 1e-6)
+  t.ok(Math.abs(x[1] - Math.sqrt(b) * (0.1 / Math.sqrt(a))) < 1e-6, 'others are as they were')
+})
