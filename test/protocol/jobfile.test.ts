@@ -99,7 +99,7 @@ t.test('values', async (t) => {
     received: '"sis"',
     hint: 'Did you mean `siss`?',
   })
-  t.match(failure(unlearn, ['kind=forget']), { code: 'JOB_INVALID', expected: 'train, unlearn or evaluate' })
+  t.match(failure(unlearn, ['kind=forget']), { code: 'JOB_INVALID', expected: 'train, unlearn, attack or evaluate' })
   t.match(failure(unlearn, ['diffusion.betaSchedule=liner']), { hint: 'Did you mean `linear`?' })
   t.match(failure(unlearn, ['training.steps=.nan']), { code: 'JOB_INVALID', received: 'NaN' })
   t.match(failure(unlearn, ['training.batchSize=1.5']), { expected: 'a whole number', received: '1.5' })
@@ -175,4 +175,29 @@ t.test('paths are resolved against the folder of the job file', async (t) => {
   t.match(job.data, { sources: [{ type: 'mnist' }, { path: '/jobs/here/tshirt.png' }], forget: { file: '/jobs/here/tshirt.png' } })
   t.same(resolvePaths(job, '/elsewhere'), job, 'absolute paths stay')
   t.throws(() => Object.assign(job.data, { sources: [] }), TypeError, 'frozen')
+})
+
+t.test('an attack, and what is measured of it', async (t) => {
+  const attack = [
+    'kind: attack',
+    'name: attack',
+    'model: { checkpoint: unlearned }',
+    'data: { sources: [{ type: mnist }], forget: { labels: [3] } }',
+    'attack: { measureAt: [0, 5], stopAt: 0.9, sources: [{ type: idx, images: i, labels: l }], controls: { original: o, retrained: r } }',
+    'training: { steps: 10, batchSize: 4, microBatchSize: 2 }',
+    'evaluate: { classifier: judge, samples: { classes: [3], count: 4 }, references: {}, membership: {}, likelihood: {}, distance: true }',
+  ].join('\n')
+  const job = parseJob(attack)
+  t.match(job, { kind: 'attack', method: { name: 'dimra' }, evaluate: { likelihood: { images: 1, label: 'continuous' } } })
+  const resolved = JSON.stringify(resolvePaths(job, '/lab'))
+  for (const path of ['unlearned', 'i', 'l', 'o', 'r', 'judge']) t.ok(resolved.includes(`"/lab/${path}"`), path)
+  const refused: [string[], string][] = [
+    [['attack.measureAt=[0, 11]'], 'attack.measureAt'],
+    [['data.forget={ indices: [1] }'], 'attack.stopAt'],
+    [['diffusion.timesteps=500', 'method.timesteps=[0,499]'], 'evaluate.membership.timesteps'],
+    [['diffusion.betaSchedule=squaredcos_cap_v2'], 'diffusion.betaSchedule'],
+    [['evaluate={ samples: {} }', 'attack={}'], 'evaluate.classifier'],
+    [['evaluate={ classifier: judge, references: {} }', 'attack={}'], 'evaluate.samples'],
+  ]
+  for (const [overrides, key] of refused) t.match(failure(attack, overrides), { code: 'JOB_INVALID', message: new RegExp(key) }, key)
 })

@@ -24,7 +24,7 @@ t.test('the embedded bus over TLS, with certificates on both sides', async (t) =
   const broker = new Broker({ folder: null })
   const sockets = new WebSocketServer({ server, perMessageDeflate: false })
   sockets.on('connection', (socket) => broker.attach(socket, { role: 'coordinator' }))
-  await once(server.listen(0, '127.0.0.1'), 'listening')
+  await once(server.listen(0, '0.0.0.0'), 'listening')
   const url = `wss://127.0.0.1:${(server.address() as AddressInfo).port}`
   t.teardown(async () => {
     for (const one of sockets.clients) one.terminate()
@@ -39,4 +39,10 @@ t.test('the embedded bus over TLS, with certificates on both sides', async (t) =
   await bus.close()
   await t.rejects(openBus(url, { tls: { ca: tls.ca } }), { code: 'CONNECTION_CERTIFICATE' }, 'no certificate')
   await t.rejects(openBus(url, { tls: { cert: tls.cert, key: tls.key } }), { code: 'CONNECTION_CERTIFICATE' }, 'another CA')
+  await t.rejects(openBus(url.replace('wss:', 'ws:'), {}), { code: 'CONNECTION_REFUSED', hint: /try wss:/ }, 'no TLS')
+  await t.rejects(
+    openBus(url.replace('127.0.0.1', '127.0.0.2'), { tls }),
+    { code: 'CONNECTION_CERTIFICATE', received: /^ERR_TLS_CERT_ALTNAME_INVALID: /, hint: /must name the address/ },
+    'an address that the certificate does not name',
+  )
 })

@@ -1,5 +1,7 @@
 import t from 'tap'
 import { CheckedTransport } from '../../../protocol/bus/nats/transport.ts'
+import { NatsBus } from '../../../protocol/bus/nats.ts'
+import { startNats } from '../../support/nats.ts'
 import { guards, makeNames, serve } from './conformance/guards.ts'
 
 t.setTimeout(120_000)
@@ -22,4 +24,10 @@ t.test('servers that a cluster announces', async (t) => {
   await server.restart()
   await t.resolves(connect('127.0.0.1', ''))
   await t.rejects(connect('127.0.0.2', ''), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+})
+
+t.test('TLS where there is none', async (t) => {
+  const plain = await startNats(t)
+  const open = NatsBus.open(`tls://127.0.0.1:${plain.port}`, { tls: trusted })
+  await t.rejects(open, { code: 'BUS_UNAVAILABLE', received: /tls/, hint: /speaks no TLS/ })
 })
