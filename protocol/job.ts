@@ -231,7 +231,7 @@ export const jobSchema = z.discriminatedUnion('kind', [
     model: z.strictObject({ checkpoint: path }),
     /** `forget` is what was to be forgotten: it is measured, and never trained on. */
     data: data.required({ forget: true }),
-    method: dimra.options.prefault({ name: 'dimra' }),
+    method: dimra.options.extend({ name: z.literal('dimra').default('dimra') }).prefault({}),
     attack: z
       .strictObject({
         /** Images that the attacker has beside the model: other sources. What is kept of `data`, where none are given. */
