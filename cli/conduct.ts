@@ -5,7 +5,7 @@ import { startCoordinator } from '../coordinator/main.ts'
 import { textTable } from '../coordinator/report/table.ts'
 import type { RunReport } from '../protocol/report.ts'
 import { openEvents } from './events.ts'
-import { catchInterrupt } from './interrupt.ts'
+import { catchInterrupt, type Interrupt } from './interrupt.ts'
 import { openLog } from './log.ts'
 import { ProgressLine } from './progress.ts'
 import { paint, shellWord } from './terminal.ts'
@@ -23,11 +23,27 @@ export interface ConductOptions {
 }
 
 /** Runs a coordinator to the end of its run: progress on stderr, the result on stdout. An interrupted run can be resumed. */
-export async function conduct({ coordinator: options, json, events, onListening, onLeading }: ConductOptions): Promise<void> {
+export async function conduct(options: ConductOptions): Promise<void> {
+  const resume = `esume with: ${resumeCommand(process.argv.slice(2))}`
+  const interrupt = catchInterrupt(
+    options.coordinator.bus ? `A coordinator that stands by takes over; without one, r${resume}` : `R${resume}`,
+  )
+  try {
+    const { report } = await conductRun(options, interrupt)
+    print(report, options.coordinator.out, options.json)
+  } finally {
+    interrupt.release()
+  }
+}
+
+/** The same without the result on stdout. `wasFinished` where the run folder held the result. */
+export async function conductRun(
+  { coordinator: options, events, onListening, onLeading }: Omit<ConductOptions, 'json'>,
+  interrupt: Interrupt,
+): Promise<{ report: RunReport; wasFinished: boolean }> {
   const recordEvent = events === undefined ? () => {} : openEvents(events)
   const progress = new ProgressLine(process.stderr)
   const note = (text: string) => progress.note(paint(process.stderr, 'dim', text))
-  const interrupt = catchInterrupt(`Resume with: ${resumeCommand(process.argv.slice(2))}`)
   let pool: WorkerPool | undefined
   let over = false
   let lead: () => void = () => {}
@@ -42,47 +58,43 @@ export async function conduct({ coordinator: options, json, events, onListening,
       progress.update(event)
       if (event.done > 0) pool?.progressed()
     } else {
-      const text = noteOf(event)
+      const text = noteOf(event, options)
       if (text) note(text)
     }
   }
+  const starting = startCoordinator({ ...options, onEvent, log: openLog('coordinator', 'silent') })
+  const coordinator = await Promise.race([starting, interrupt.raised]).catch(async (error) => {
+    await starting.then((late) => late.stop('interrupted')).catch(() => {})
+    throw error
+  })
+  const { result, bus, token } = coordinator
+  result.catch(() => {})
   try {
-    const starting = startCoordinator({ ...options, onEvent, log: openLog('coordinator', 'silent') })
-    const coordinator = await Promise.race([starting, interrupt.raised]).catch(async (error) => {
-      await starting.then((late) => late.stop('interrupted')).catch(() => {})
-      throw error
+    if (bus !== '') onListening?.({ bus, token })
+    // Workers of one's own are for the run that one leads.
+    const poolFailed = leading.then(() => {
+      if (!over) pool = onLeading?.({ bus, token }, note)
+      return pool?.failed ?? new Promise<never>(() => {})
     })
-    const { result, bus, token } = coordinator
-    result.catch(() => {})
-    try {
-      if (bus !== '') onListening?.({ bus, token })
-      // Workers of one's own are for the run that one leads.
-      const poolFailed = leading.then(() => {
-        if (!over) pool = onLeading?.({ bus, token }, note)
-        return pool?.failed ?? new Promise<never>(() => {})
-      })
-      const report = await Promise.race([result, interrupt.raised, poolFailed])
-      over = true
-      await pool?.stop()
-      progress.close()
-      print(report, options.out, json)
-    } catch (error) {
-      over = true
-      progress.close()
-      await coordinator.stop(error instanceof Error ? error.message : String(error))
-      await pool?.stop()
-      throw error
-    }
-  } finally {
-    interrupt.release()
+    const report = await Promise.race([result, interrupt.raised, poolFailed])
+    over = true
+    await pool?.stop()
+    progress.close()
+    return { report, wasFinished: bus === '' }
+  } catch (error) {
+    over = true
+    progress.close()
+    await coordinator.stop(error instanceof Error ? error.message : String(error))
+    await pool?.stop()
+    throw error
   }
 }
 
-function noteOf(event: CoordinatorEvent): string | undefined {
+function noteOf(event: CoordinatorEvent, { bus, expectedWorkers = 1 }: ConductOptions['coordinator']): string | undefined {
   if (event.type === 'standby') return 'looking for whoever leads this run; taking over if nobody does'
-  if (event.type === 'leading') return event.epoch > 1 ? `leading now (epoch ${event.epoch})` : undefined
+  if (event.type === 'leading') return bus ? `leading now (epoch ${event.epoch})` : undefined
   if (event.type === 'notice') return event.message
-  if (event.type === 'phase' && event.phase === 'prepare') return 'waiting for workers to be ready'
+  if (event.type === 'phase' && event.phase === 'prepare') return `waiting for workers to be ready: 0 of ${expectedWorkers}`
   if (event.type === 'workerJoined') return `${event.worker} joined (${countOf(event.workers)})`
   if (event.type === 'workerLeft') return `${event.worker} left: ${event.reason} (${countOf(event.workers)})`
   return undefined
@@ -102,8 +114,7 @@ function print(report: RunReport, out: string, json: boolean): void {
   // Another coordinator may have finished the run, on another machine.
   const isHere = existsSync(join(out, 'report.html'))
   const links = [
-    report.kind !== 'evaluate' &&
-      `checkpoint  ${isHere ? `${shown}/checkpoint` : report.checkpoint.path}  sha256 ${report.checkpoint.sha256}`,
+    report.kind !== 'evaluate' && `checkpoint  ${isHere ? `${shown}/checkpoint  ` : ''}sha256 ${report.checkpoint.sha256}`,
     isHere
       ? `report      ${paint(process.stdout, 'bold', `${shown}/report.html`)}`
       : 'Checkpoint and report are with the coordinator that finished the run.',

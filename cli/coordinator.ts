@@ -3,7 +3,7 @@ import { LetheError } from '../protocol/errors.ts'
 import { joinToken, wholeNumber } from './options.ts'
 import { addRunOptions, coordinatorOptions, type RunOptions } from './run.ts'
 import { socketUrl } from './security.ts'
-import { shellWord } from './terminal.ts'
+import { workerCommand } from './worker-command.ts'
 
 interface CoordinatorCommandOptions extends RunOptions {
   host: string
@@ -49,9 +49,9 @@ docs/cluster.md shows a whole cluster.`,
         json: options.json ?? false,
         events: options.events,
         onListening: ({ bus, token }) => {
-          const secret = token === null || given ? 'LETHE_TOKEN=<the token>' : `LETHE_TOKEN=${token}`
-          const cluster = options.bus && options.cluster !== 'default' ? ` --cluster ${options.cluster}` : ''
-          process.stderr.write(`start workers with:\n  ${secret} npx lethe worker --bus ${shellWord(bus)}${cluster}\n`)
+          const isFromEnvironment = given !== undefined && options.tokenFile === undefined
+          const command = workerCommand({ ...options, address: bus, token, isFromEnvironment })
+          process.stderr.write(`start workers with:\n  ${command}\n`)
         },
       })
     })

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { LetheError } from '../protocol/errors.ts'
 import { addCoordinatorCommand } from './coordinator.ts'
+import { addExperimentCommand } from './experiment.ts'
 import { addExplainCommand } from './explain.ts'
 import { addPlanCommand } from './plan.ts'
 import { addRunCommand } from './run.ts'
@@ -35,6 +36,8 @@ function program(): Command {
 Examples:
   npx lethe run examples/quickstart.yaml           forget one image, with two local workers
   npx lethe run job.yaml --workers 4 --set seed=7  the same result from any number of workers
+  npx lethe experiment examples/mnist-digit-relearn.yaml --set budget=quick
+                                                   many jobs, one table
   npx lethe explain job.yaml                       the whole job, defaults filled in
   npx lethe plan job.yaml                          what more workers would gain
 
@@ -46,6 +49,7 @@ Environment:
 Exit status: 0 done, 130 interrupted and resumable, else the number of the error in docs/errors.md.`,
     )
   addRunCommand(lethe)
+  addExperimentCommand(lethe)
   addExplainCommand(lethe)
   addCoordinatorCommand(lethe)
   addWorkerCommand(lethe)

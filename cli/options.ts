@@ -40,7 +40,8 @@ export function readJob(file: string, { set, steps, evaluate = true }: JobOption
   return { written, job: resolvePaths(written, dirname(resolve(file))) }
 }
 
-function readText(file: string): string {
+/** The text of a job file or of an experiment. @throws LetheError JOB_FILE_MISSING, JOB_INVALID where it is too large. */
+export function readText(file: string): string {
   try {
     const { size } = statSync(file)
     if (size > maxJobBytes) {

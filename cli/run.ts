@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { CoordinatorOptions, ReducerChoice } from '../coordinator/main.ts'
+import { withoutControls } from '../protocol/experiment/arms.ts'
+import type { ConductOptions } from './conduct.ts'
 import { addJobOptions, type JobOptions, joinToken, readJob, runFolder, wholeNumber } from './options.ts'
 import { addSecurityOptions, busUrl, clusterName, readSecurity, type SecurityOptions } from './security.ts'
 
@@ -15,6 +17,8 @@ export interface RunOptions extends JobOptions, SecurityOptions {
   reducer: ReducerChoice
   auditEvery: number
   workers: number
+  /** False attacks the model of an attack job alone. */
+  controls?: boolean
 }
 
 /** Options that `run` and `coordinator` share. */
@@ -36,13 +40,13 @@ export function addRunOptions(command: Command): Command {
   return addSecurityOptions(withRun, 'coordinator')
 }
 
-/** What both commands make of their options. */
+/** What both commands make of their options. Controls of an attack are runs of their own. */
 export function coordinatorOptions(file: string, options: RunOptions): Omit<CoordinatorOptions, 'onEvent' | 'log'> {
   const { job, written } = readJob(file, options)
   const { issuer, tls, credentials, insecure } = readSecurity(options, 'coordinator')
   return {
-    job,
-    written,
+    job: withoutControls(job),
+    written: withoutControls(written),
     out: runFolder(options.out, job.name),
     bus: options.bus === undefined ? undefined : { url: options.bus, cluster: options.cluster, credentials },
     fresh: options.fresh,
@@ -59,6 +63,7 @@ export function addRunCommand(program: Command): void {
   addRunOptions(program.command('run'))
     .description('Run a job with local worker processes. The same command again resumes an interrupted run.')
     .option('--workers <n>', 'worker processes; their number never changes a bit of the result', wholeNumber(1, 64), 2)
+    .option('--no-controls', 'attack the model of an attack job alone, without its controls')
     .addHelpText(
       'after',
       `
@@ -70,21 +75,33 @@ Examples:
 Ctrl-C leaves a run that the same command resumes; a second Ctrl-C ends at once.`,
     )
     .action(async (file: string, options: RunOptions) => {
+      const { job } = readJob(file, options)
+      if (job.kind === 'attack' && job.attack.controls && options.controls !== false && options.evaluate !== false) {
+        const { runAttack } = await import('./attack.ts')
+        return runAttack(file, job.name, options)
+      }
       const coordinator = coordinatorOptions(file, options)
-      const [{ conduct }, { localWorkerArgs, WorkerPool }] = await Promise.all([import('./conduct.ts'), import('./worker-pool.ts')])
-      await conduct({
-        // Its own workers need no issued token.
-        coordinator: { ...coordinator, token: joinToken(undefined) ?? randomBytes(24).toString('base64url') },
-        json: options.json ?? false,
-        events: options.events,
-        onLeading: ({ bus, token }, onNotice) =>
-          new WorkerPool({
-            workers: options.workers,
-            env: { LETHE_TOKEN: token ?? '' },
-            args: localWorkerArgs(bus, options),
-            logs: join(coordinator.out, 'logs'),
-            onNotice,
-          }),
-      })
+      const { conduct } = await import('./conduct.ts')
+      await conduct({ ...(await locally(coordinator, options)), json: options.json ?? false })
     })
+}
+
+/** A run with worker processes of its own on this machine. They need no issued token. */
+export async function locally(
+  coordinator: Omit<CoordinatorOptions, 'onEvent' | 'log'>,
+  options: Pick<RunOptions, 'workers' | 'events' | 'cluster'> & SecurityOptions,
+): Promise<Omit<ConductOptions, 'json'>> {
+  const { localWorkerArgs, WorkerPool } = await import('./worker-pool.ts')
+  return {
+    coordinator: { ...coordinator, token: joinToken(undefined) ?? randomBytes(24).toString('base64url') },
+    events: options.events,
+    onLeading: ({ bus, token }, onNotice) =>
+      new WorkerPool({
+        workers: options.workers,
+        env: { LETHE_TOKEN: token ?? '' },
+        args: localWorkerArgs(bus, options),
+        logs: join(coordinator.out, 'logs'),
+        onNotice,
+      }),
+  }
 }

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Admission } from '../protocol/admission.ts'
 import type { Bus } from '../protocol/bus/bus.ts'
+import { BusRefused } from '../protocol/bus/refused.ts'
+import { upSubject } from '../protocol/bus/subjects.ts'
 import type { FileBytes } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
 import type { Job } from '../protocol/job.ts'
 import type { RunReport } from '../protocol/report.ts'
 import { Control } from './control.ts'
-import { Leadership } from './leadership/lead.ts'
+import { Leadership, mayNotLead } from './leadership/lead.ts'
 import type { CoordinatorEvent, Log } from './run/events.ts'
 import { Run } from './run/run.ts'
 import type { RunFolder } from './storage/folder.ts'
@@ -63,11 +65,13 @@ export class Leader {
       isAlone: store !== null,
       startsOver: options.fresh,
       log,
+      onStandingBy: ({ url, epoch }) => onEvent({ type: 'notice', message: `standing by: ${url} leads (epoch ${epoch})` }),
       onElected: (epoch) => void this.#lead(epoch).catch((error) => this.fail(LetheError.from(error))),
       onSuspended: () => onEvent({ type: 'notice', message: 'the lease on the run could not be renewed: nothing is decided until it is' }),
       onResumed: () => onEvent({ type: 'notice', message: 'the lease on the run holds again' }),
       onDeposed: (error) => this.fail(error),
-      onFinished: () => void this.#readResult().catch((error) => this.fail(LetheError.from(error))),
+      onRefused: (error) => this.fail(error),
+      onFinished: ({ url }) => void this.#readResult(url).catch((error) => this.fail(LetheError.from(error))),
     })
     if (store === null) onEvent({ type: 'standby' })
   }
@@ -78,6 +82,19 @@ export class Leader {
 
   start(): void {
     this.#leadership.start()
+    if (this.#options.store === null) void this.#checkRights()
+  }
+
+  /** A standby only reads, which workers may too: that its user may not lead, it would learn when the leader is dead. */
+  async #checkRights(): Promise<void> {
+    const { bus, cluster, runId } = this.#options
+    try {
+      const heard = await bus.subscribe(upSubject(cluster, runId), () => {})
+      heard.unsubscribe()
+    } catch (error) {
+      // An outage passes, and is seen to elsewhere.
+      if (error instanceof BusRefused) this.fail(mayNotLead(cluster, error))
+    }
   }
 
   /** Ends this coordinator with an error; what is durable stays. */
@@ -147,7 +164,9 @@ export class Leader {
   }
 
   /** Another coordinator has finished the run: its report is in the journal. */
-  async #readResult(): Promise<void> {
-    this.#settle.resolve(await finishedReport(this.#options.bus, this.#options.runId))
+  async #readResult(url: string): Promise<void> {
+    const report = await finishedReport(this.#options.bus, this.#options.runId)
+    this.#options.onEvent({ type: 'notice', message: `${url} has finished the run: checkpoint and report are with that coordinator` })
+    this.#settle.resolve(report)
   }
 }

@@ -126,6 +126,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       tls,
       refusal: (text) => admission.refusal(text, Date.now()),
       onBus: broker && ((socket) => broker.attach(socket, { role: 'worker' })),
+      busUrl: options.bus?.url,
       isExpected: (memberKey) => leader?.run?.isExpected(memberKey) ?? false,
       onBulk: (socket, memberKey, holdsSession) => {
         if (!leader?.run?.joinBulk(socket, memberKey, holdsSession)) socket.close(1008, 'no such worker')

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Bus, KeyValue } from '../../protocol/bus/bus.ts'
-import { type LeaderRecord, leaderBucket, leaderKey } from '../../protocol/bus/subjects.ts'
+import { BusRefused } from '../../protocol/bus/refused.ts'
+import { type LeaderRecord, leaderBucket, leaderKey, nobody } from '../../protocol/bus/subjects.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import { protocolVersion } from '../../protocol/socket.ts'
 import type { Log } from '../run/events.ts'
@@ -20,6 +21,8 @@ export interface LeadershipOptions {
   /** The run is led once more where it is finished by now; later on its end is the end here too. */
   startsOver?: boolean
   log: Log
+  /** Another coordinator is at work: it has renewed its lease. Once for each. */
+  onStandingBy(record: LeaderRecord): void
   /** Once at most: this process leads with that epoch. */
   onElected(epoch: number): void
   /** The lease may run out: no more commands until `onResumed`. */
@@ -29,6 +32,8 @@ export interface LeadershipOptions {
   onDeposed(error: LetheError): void
   /** The run is over, as its last leader has written. */
   onFinished(record: LeaderRecord): void
+  /** BUS_UNAVAILABLE: the bus does not let this process read or write the record, and never will. */
+  onRefused(error: LetheError): void
 }
 
 const tickMs = 50
@@ -46,6 +51,8 @@ export class Leadership {
   #isUnreadable = false
   #seenRevision: number | null = null
   #hasStoodBy = false
+  /** The coordinator that `onStandingBy` named last. */
+  #named = ''
 
   constructor(options: LeadershipOptions) {
     this.#options = options
@@ -110,7 +117,9 @@ export class Leadership {
           const entry = await records.get(this.#key)
           const record = entry && unpackRecord(entry.value, this.#options.runId)
           const isOwn = record?.coordinator === this.coordinator
-          if (entry && !isOwn && this.#seenRevision !== null && entry.revision !== this.#seenRevision) this.#hasStoodBy = true
+          const isRenewed = entry && this.#seenRevision !== null && entry.revision !== this.#seenRevision
+          if (isRenewed && !isOwn) this.#hasStoodBy = true
+          if (isRenewed && !isOwn && record) this.#standBy(record)
           this.#seenRevision = entry?.revision ?? null
           return { type: 'read', ticket: command.ticket, entry: entry && record && { record, revision: entry.revision } }
         })
@@ -143,6 +152,13 @@ export class Leadership {
     }
   }
 
+  #standBy(record: LeaderRecord): void {
+    if (this.#state.role !== 'standby' || record.state !== 'running' || record.coordinator === nobody) return
+    if (record.coordinator === this.#named) return
+    this.#named = record.coordinator
+    this.#options.onStandingBy(record)
+  }
+
   get #key(): string {
     return leaderKey(this.#options.runId)
   }
@@ -156,6 +172,11 @@ export class Leadership {
     } catch (error) {
       event = { type: 'failed', ticket }
       this.#report(LetheError.from(error))
+      if (error instanceof BusRefused && this.#state.role !== 'over') {
+        this.#end()
+        this.#state = { ...this.#state, role: 'over' }
+        return this.#options.onRefused(mayNotLead(this.#options.cluster, error))
+      }
     }
     if (this.#state.role !== 'over') this.#feed(event)
   }
@@ -181,6 +202,16 @@ export class Leadership {
     this.#timer = null
     this.#onStopped?.()
   }
+}
+
+/** What a user of NATS hears that is no coordinator's, or another cluster's. */
+export function mayNotLead(cluster: string, { received, cause }: LetheError): LetheError {
+  return new LetheError('BUS_UNAVAILABLE', {
+    message: `this user may not lead in the cluster ${cluster}`,
+    received,
+    hint: 'Give the --bus-credentials of a coordinator of that --cluster; deploy/nats/users.js makes them.',
+    cause,
+  })
 }
 
 function deposed(own: number, epoch: number | null): LetheError {

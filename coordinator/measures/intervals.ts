@@ -1,8 +1,6 @@
 import { Words } from '../../protocol/random.ts'
 import { eventLoopTurns } from './turns.ts'
 
-export { wilsonInterval } from '../report/summary.ts'
-
 export interface BootstrapOptions {
   seed: number
   /** Default 1000. */

@@ -15,7 +15,10 @@ export interface MembershipGap {
   standardError: number | null
 }
 
-/** The diagnostic of the SISS paper: how far the losses of kept and of forgotten data lie apart, for each t. Times without a sample on both sides are left out. */
+/**
+ * The diagnostic of the SISS paper: how far the losses of kept and of forgotten data lie apart, for each t. Times without a sample on
+ * both sides are left out.
+ */
 export function membershipGaps(times: readonly LossesAtTime[]): MembershipGap[] {
   return times
     .filter(({ keep, forget }) => keep.length > 0 && forget.length > 0)

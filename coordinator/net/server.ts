@@ -17,6 +17,8 @@ export interface ServerOptions {
   refusal(token: string): LetheError | null
   /** Serves the embedded bus; null where the bus is elsewhere. */
   onBus: ((socket: WebSocket) => void) | null
+  /** Where it is then: the address of NATS. */
+  busUrl?: string
   /** Is a worker with this key expected to open its bulk socket? */
   isExpected(memberKey: string): boolean
   onBulk(socket: WebSocket, memberKey: string, holdsSession: boolean): void
@@ -44,6 +46,12 @@ const headerOf = (request: IncomingMessage, name: string) => String(request.head
 
 const unknown = () => new LetheError('CONNECTION_TOKEN', { message: 'the coordinator does not know this token' })
 
+const elsewhere = (busUrl: string | undefined) =>
+  new LetheError('CONNECTION_REFUSED', {
+    message: 'this coordinator takes workers through NATS, not through its own port',
+    hint: busUrl === undefined ? undefined : `Start the worker with --bus ${busUrl}.`,
+  })
+
 /** A bulk socket is opened by the key of its membership; the token of whoever joined may have expired since. */
 function notAdmitted(request: IncomingMessage, options: ServerOptions): LetheError | null {
   if (request.url === bulkPath) return options.isExpected(headerOf(request, memberHeader)) ? null : unknown()
@@ -60,7 +68,8 @@ function refusal(request: IncomingMessage, options: ServerOptions): Refusal | nu
     const received = typeof version === 'string' && /^[0-9]{1,6}$/.test(version) ? version : 'no version'
     return { status: 426, error: new LetheError('CONNECTION_VERSION', { message, expected: String(protocolVersion), received }) }
   }
-  if (request.url !== bulkPath && (request.url !== busPath || options.onBus === null))
+  if (request.url === busPath && options.onBus === null) return { status: 404, error: elsewhere(options.busUrl) }
+  if (request.url !== bulkPath && request.url !== busPath)
     return { status: 404, error: new LetheError('CONNECTION_REFUSED', { message: 'the coordinator has no such path' }) }
   return null
 }

@@ -2,6 +2,7 @@ import { sep } from 'node:path'
 import type { FileBytes } from '../../protocol/digest.ts'
 import type { RunReport } from '../../protocol/report.ts'
 import { runReport } from '../../protocol/report.ts'
+import { generatedFiles } from './generated.ts'
 import { reportHtml } from './html.ts'
 import type { ReportInput } from './input.ts'
 import { pictureFiles } from './pictures.ts'
@@ -11,11 +12,12 @@ import { reportOf } from './summary.ts'
  * The report of a run and its files: report.json, report.html, images/*.png. Paths below `base` are written relative to it, so that
  * a report can be shared without telling where its author keeps things.
  */
-export function reportFiles(input: ReportInput, base: string): { report: RunReport; files: FileBytes[] } {
-  const shared = reportOf(input)
+export async function reportFiles(input: ReportInput, base: string): Promise<{ report: RunReport; files: FileBytes[] }> {
+  const shared = await reportOf(input)
   const report = runReport.parse({ ...shared, job: withoutBase(shared.job, base), checkpoint: withoutBase(shared.checkpoint, base) })
   const files = [
     ...pictureFiles(input),
+    ...generatedFiles(input),
     { path: 'report.html', bytes: Buffer.from(reportHtml(report, input)) },
     { path: 'report.json', bytes: Buffer.from(json(report)) },
   ]

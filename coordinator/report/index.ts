@@ -9,7 +9,7 @@ export { textTable } from './table.ts'
 
 /** Writes the report into the run folder `out`; report.json comes last, so where it is, the rest is. Throws STORAGE_*. */
 export async function writeReport(out: string, input: ReportInput): Promise<RunReport> {
-  const { report, files } = reportFiles(input, process.cwd())
+  const { report, files } = await reportFiles(input, process.cwd())
   for (const { path, bytes } of files) await replaceFile(join(out, path), bytes)
   return report
 }

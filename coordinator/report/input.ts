@@ -8,6 +8,14 @@ export type Phase = 'before' | 'after'
 /** Answers of one phase, in any order. */
 export type UnitResults = readonly { unit: EvaluationUnit; result: EvaluationResult }[]
 
+/** What the results of an attack do not say themselves. */
+export interface AttackEnd {
+  /** Where `attack.stopAt` was reached, null where it was not. */
+  stoppedAt: number | null
+  /** Share of samples of forgotten classes that are recognised of the original model before any attack, where a control has told it. */
+  originalShare?: number
+}
+
 /** Everything that a run knows at its end. */
 export interface ReportInput {
   job: Job
@@ -21,15 +29,25 @@ export interface ReportInput {
   parameterCount: number
   engine: string
   workers: number
+  /** Updates. */
   steps: number
   stepsPerSecond: number | null
+  /** One per reduction, and how long each took. */
   history: readonly StepRecord[]
+  stepMs: readonly number[]
   faults: readonly WorkerFault[]
   reduction: RunReport['reduction']
   wallMs: Readonly<Record<string, number>>
   versions: Readonly<Record<string, string>>
-  /** The forgotten image; null where the job names none, or one too large to show: then no picture of an evaluation is shown. */
+  /** Of every image: height, width, channels. */
+  imageShape: readonly [height: number, width: number, channels: number]
+  /** The forgotten image; null where the job names none, or one too large to show: then no picture that is compared with it is shown. */
   referenceImage: Picture | null
+  /** Over the files of the classifier that judged samples; null where there was none. */
+  classifierSha256: string | null
   /** A phase that was not measured is missing. */
   evaluation: ReadonlyMap<Phase, UnitResults>
+  /** By version of the parameters, every one that was measured. */
+  measured: ReadonlyMap<number, UnitResults>
+  attack: AttackEnd | null
 }

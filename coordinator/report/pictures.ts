@@ -1,8 +1,9 @@
 import type { FileBytes } from '../../protocol/digest.ts'
-import type { EvaluationUnit } from '../../protocol/evaluation.ts'
+import { classOfSample, type EvaluationUnit } from '../../protocol/evaluation.ts'
+import { maxPictureBytes } from '../../protocol/messages.ts'
 import type { Picture } from '../../protocol/picture.ts'
 import { encodePng, grid, picturesOf } from '../../protocol/picture.ts'
-import type { Phase, ReportInput } from './input.ts'
+import type { Phase, ReportInput, UnitResults } from './input.ts'
 
 /** A picture of an evaluation with its L2 distance to the forgotten image. */
 export interface Measured {
@@ -32,6 +33,29 @@ export function measuredPictures(
     )
 }
 
+/** A sample with the class that was asked for, null where the model has none, and the one that the classifier sees. */
+export interface JudgedPicture {
+  picture: Picture
+  asked: number | null
+  seen: number
+}
+
+/** The samples that a classifier looked at, by number; [] where there are none, or they are too large to show. */
+export function judgedPictures({ job, imageShape }: ReportInput, results: UnitResults | undefined): JudgedPicture[] {
+  const [height, width, channels] = imageShape
+  if (height * width * channels > maxPictureBytes) return []
+  return (results ?? [])
+    .filter(({ unit }) => unit.metric === 'samples')
+    .sort((a, b) => a.unit.start - b.unit.start)
+    .flatMap(({ unit, result: { values, images } }) =>
+      picturesOf(images, { height, width, channels }).map((picture, i) => ({
+        picture,
+        asked: classOfSample(job.evaluate, unit.start + i) ?? null,
+        seen: values[i],
+      })),
+    )
+}
+
 const red = [220, 38, 38] as const
 const paper = [24, 24, 27] as const
 
@@ -40,6 +64,19 @@ export function sheet(pictures: readonly Measured[], columns: number, scale = 2)
   return grid(
     pictures.map(({ picture }) => picture),
     { columns, scale, gap: 2 * scale, background: paper, frame: (i) => (pictures[i].close ? red : undefined) },
+  )
+}
+
+/** Samples of one class in a row; of a class that was to be forgotten, those that are recognised are framed in red. */
+export function classStrip(pictures: readonly JudgedPicture[], isForgotten: boolean): Picture {
+  return grid(
+    pictures.map(({ picture }) => picture),
+    {
+      columns: pictures.length,
+      gap: 2,
+      background: paper,
+      frame: (i) => (isForgotten && pictures[i].asked === pictures[i].seen ? red : undefined),
+    },
   )
 }
 

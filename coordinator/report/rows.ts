@@ -1,45 +1,19 @@
-import type { AccuracyMeasure, ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
+import type { MembershipMeasure } from '../../protocol/report.ts'
+import { type Figures, lessIsBetter, type Measures, type Metric, moreIsBetter, type Row, shareText, signed } from './row.ts'
+import { sampleMetrics } from './sample-metrics.ts'
 import { grouped, imageName, notFinite, significant } from './text.ts'
-
-/** One line of the before/after table, as text; '' where a phase was not measured. */
-export interface Row {
-  label: string
-  before: string
-  after: string
-  change: string
-  /** Whether the change is a wanted one; undefined where there is none to judge. */
-  better?: boolean
-}
-
-interface Measures {
-  kind: RunReport['kind']
-  forget: ForgetMeasure | null
-  keep: KeepMeasure | null
-  accuracy: AccuracyMeasure | null
-}
-
-interface Metric {
-  label(measures: Measures): string
-  isMeasured(measures: Measures): boolean
-  /** Null where it is not finite, or not measured. */
-  value(measures: Measures): number | null | undefined
-  /** Of a value that is finite. */
-  text(measures: Measures): string
-  change(before: number, after: number): string
-  better(before: number, after: number): boolean | undefined
-}
 
 /** Kept-data loss may rise by this share and still count as kept. */
 const toleratedLossRise = 0.1
 
-const metrics: readonly Metric[] = [
+const imageMetrics: readonly Metric[] = [
   {
     label: ({ forget, kind }) => `${imageName(kind)} reconstructed from t = ${forget?.timestep} (L2 < ${forget?.threshold})`,
     isMeasured: ({ forget }) => (forget?.noises ?? 0) > 0,
     value: ({ forget }) => forget?.reconstructed,
     text: ({ forget }) => `${forget?.reconstructed} of ${forget?.noises}`,
     change: (before, after) => signed(after - before, 0),
-    better: (before, after) => (before === after ? undefined : after < before),
+    better: lessIsBetter,
   },
   {
     label: () => 'mean L2 from reconstruction to image',
@@ -47,7 +21,7 @@ const metrics: readonly Metric[] = [
     value: ({ forget }) => forget?.reconstructionL2,
     text: ({ forget }) => forget?.reconstructionL2?.toFixed(2) ?? '',
     change: (before, after) => signed(after - before, 2),
-    better: (before, after) => (before === after ? undefined : after > before),
+    better: moreIsBetter,
   },
   {
     label: ({ forget }) => `samples that are the image (L2 < ${forget?.threshold})`,
@@ -55,7 +29,7 @@ const metrics: readonly Metric[] = [
     value: ({ forget }) => forget?.hits,
     text: ({ forget }) => `${forget?.hits} of ${forget?.samples}`,
     change: (before, after) => signed(after - before, 0),
-    better: (before, after) => (before === after ? undefined : after < before),
+    better: lessIsBetter,
   },
   {
     label: () => 'loss on the kept data',
@@ -69,17 +43,25 @@ const metrics: readonly Metric[] = [
     label: ({ accuracy }) => `accuracy on ${grouped(accuracy?.samples ?? 0)} images of evaluate.accuracy (95 % interval)`,
     isMeasured: ({ accuracy }) => accuracy !== null,
     value: ({ accuracy }) => accuracy?.accuracy,
-    text: ({ accuracy }) => (accuracy === null ? '' : accuracyText(accuracy)),
+    text: ({ accuracy }) => (accuracy === null ? '' : shareText(accuracy.accuracy, accuracy.interval, 2)),
     change: (before, after) => `${signed(100 * (after - before), 2)} points`,
-    better: (before, after) => (before === after ? undefined : after > before),
+    better: moreIsBetter,
   },
 ]
 
 /** The figures of a run, one row per metric that was measured. */
-export function rowsOf({ forget, keep, accuracy, kind }: Pick<RunReport, 'forget' | 'keep' | 'accuracy' | 'kind'>): Row[] {
-  const before: Measures = { kind, forget: forget.before, keep: keep.before, accuracy: accuracy.before }
-  const after: Measures = { kind, forget: forget.after, keep: keep.after, accuracy: accuracy.after }
-  return metrics.flatMap((metric): Row[] => {
+export function rowsOf(figures: Figures): Row[] {
+  const { kind, forget, keep, accuracy, samples, likelihood } = figures
+  const of = (phase: 'before' | 'after'): Measures => ({
+    kind,
+    forget: forget[phase],
+    keep: keep[phase],
+    accuracy: accuracy[phase],
+    samples: samples[phase],
+    likelihood: likelihood[phase],
+  })
+  const [before, after] = [of('before'), of('after')]
+  const compared = [...imageMetrics, ...sampleMetrics].flatMap((metric): Row[] => {
     const measured = [after, before].find((measures) => metric.isMeasured(measures))
     if (!measured) return []
     const [old, now] = [metric.value(before), metric.value(after)]
@@ -90,16 +72,49 @@ export function rowsOf({ forget, keep, accuracy, kind }: Pick<RunReport, 'forget
       old != null && now != null ? { ...row, change: metric.change(old, now), better: metric.better(old, now) } : { ...row, change: '' },
     ]
   })
+  return [...compared, ...membershipRows(figures), ...weightRows(figures), ...attackRows(figures)]
 }
 
-/** `97.52 % (97.20 to 97.81 %)`. */
-function accuracyText({ accuracy, interval }: AccuracyMeasure): string {
-  const [share, low, high] = [accuracy, ...interval].map((value) => (100 * value).toFixed(2))
-  return `${share} % (${low} to ${high} %)`
+/** Which gap is the wanted one, only a model that never saw the forgotten images tells; so no change is judged. */
+function membershipRows({ membership, kind }: Figures): Row[] {
+  const one = (membership.after ?? membership.before ?? []).map(({ timestep }) => timestep)
+  const at = (phase: MembershipMeasure[] | null, time: number) => phase?.find(({ timestep }) => timestep === time)
+  return one.map((time): Row => {
+    const [before, after] = [at(membership.before, time), at(membership.after, time)]
+    const change = before?.gap != null && after?.gap != null ? significantSigned(after.gap - before.gap) : ''
+    const which = kind === 'train' ? 'watched' : 'forgotten'
+    return { label: `ε-loss at t = ${time}, ${which} less kept images`, before: gapText(before), after: gapText(after), change }
+  })
 }
 
-function signed(value: number, digits: number): string {
-  const size = Math.abs(value).toFixed(digits)
-  if (Number(size) === 0) return '±0'
-  return `${value < 0 ? '−' : '+'}${size}`
+function gapText(measure: MembershipMeasure | undefined): string {
+  if (!measure) return ''
+  const { gap, gapStandardError } = measure
+  if (gap === null) return notFinite
+  return `${significantSigned(gap)}${gapStandardError === null ? '' : ` ± ${Number(gapStandardError.toPrecision(2))}`}`
+}
+
+function significantSigned(value: number): string {
+  return value === 0 ? '±0' : `${value < 0 ? '−' : '+'}${significant(Math.abs(value))}`
+}
+
+function weightRows({ distance, kind }: Figures): Row[] {
+  if (distance.after === null) return []
+  const since = kind === 'attack' ? ' since the attack began' : ''
+  return [{ label: `L2 norm of the change of the weights${since}`, before: '', after: significant(distance.after), change: '' }]
+}
+
+function attackRows({ attack }: Figures): Row[] {
+  if (!attack) return []
+  const only = (label: string, after: string): Row => ({ label, before: '', after, change: '' })
+  const rows: Row[] = []
+  if (attack.areaUnderCurve !== null)
+    rows.push(only('forgotten classes recognised, mean over the attack', `${(100 * attack.areaUnderCurve).toFixed(1)} %`))
+  if (attack.halfRecovery) {
+    const { share, step, censoredAt } = attack.halfRecovery
+    const text = step === null ? `not in ${grouped(censoredAt ?? 0)} steps` : `step ${Number(step.toFixed(1))}`
+    rows.push(only(`${Number((100 * share).toFixed(1))} % of them recognised again`, text))
+  }
+  if (attack.stoppedAt !== null) rows.push(only('the attack had succeeded, and stopped', `step ${grouped(attack.stoppedAt)}`))
+  return rows
 }

@@ -46,6 +46,13 @@ figure.large img { width: 148px; height: 148px; border: 0; border-radius: 8px }
 .curve { fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke: var(--ink) }
 .curve.raw { stroke-width: 1; opacity: .28 }
 .curve.keep { stroke: var(--keep) } .curve.forget { stroke: var(--forget) } .curve.norm { stroke: var(--norm) }
+.plots.one { max-width: 560px }
+.dot line { stroke-width: 1.6 } .dot circle { stroke-width: 1.8 }
+.dot.keep { stroke: var(--keep) } .dot.forget { stroke: var(--forget) } .dot.norm { stroke: var(--norm) } .dot.before { opacity: .7 }
+.dot.before circle { fill: var(--card) } .dot.after.keep circle, .legend.keep { fill: var(--keep) }
+.dot.after.forget circle, .legend.forget { fill: var(--forget) } .dot.after.norm circle, .legend.norm { fill: var(--norm) }
+.strips { display: grid; grid-template-columns: max-content 1fr; gap: 4px 12px; align-items: center; font-size: .9rem; color: var(--soft) }
+.strips img { width: 100%; max-width: 520px; height: auto; border-radius: 4px }
 details summary { cursor: pointer; font-weight: 600; font-size: 1.15rem }
 pre { overflow-x: auto; font: .85rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; margin: 14px 0 0 }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 24px; margin: 12px 0 0; font-size: .92rem }

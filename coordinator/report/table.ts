@@ -1,8 +1,8 @@
-import type { RunReport } from '../../protocol/report.ts'
+import type { Figures } from './row.ts'
 import { rowsOf } from './rows.ts'
 
 /** The before/after table for a terminal, without colour; '' where nothing was measured. Columns that are empty are left out. */
-export function textTable(report: Pick<RunReport, 'forget' | 'keep' | 'accuracy' | 'kind'>): string {
+export function textTable(report: Figures): string {
   const rows = rowsOf(report)
   if (rows.length === 0) return ''
   const cells = [['', 'before', 'after', 'change'], ...rows.map(({ label, before, after, change }) => [label, before, after, change])]

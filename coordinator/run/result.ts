@@ -1,9 +1,12 @@
 import { createRequire } from 'node:module'
+import { classifierFolder } from '../../protocol/checkpoint.ts'
+import { filesDigest } from '../../protocol/digest.ts'
 import { unpackResult } from '../../protocol/evaluated.ts'
 import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { Picture } from '../../protocol/picture.ts'
-import { roundsOf, totalRounds } from '../../protocol/rounds.ts'
+import type { StepRecord } from '../../protocol/report.ts'
+import { roundAt, roundsOf, totalRounds } from '../../protocol/rounds.ts'
 import type { History } from '../journal/journal.ts'
 import type { ReportInput, UnitResults } from '../report/input.ts'
 import type { RunOptions } from './options.ts'
@@ -50,16 +53,36 @@ function checkpointOf({ job, folder, history, parentSha256 }: RunOptions): { pat
   return { path: folder.finalCheckpoint, sha256: history.checkpoint?.sha256 ?? '' }
 }
 
+/** As the classifier's own report says it: over the names that its files have in its folder. */
+function classifierDigest(files: RunOptions['files']): string | null {
+  const own = files.filter(({ path }) => path.startsWith(classifierFolder))
+  return own.length === 0 ? null : filesDigest(own.map(({ path, bytes }) => ({ path: path.slice(classifierFolder.length), bytes })))
+}
+
+function recordsOf(job: Job, commits: History['commits']): StepRecord[] {
+  if (job.kind === 'evaluate') return []
+  const rounds = roundsOf(job)
+  return commits.map(({ version: after, losses, norms, updateNorm }) => {
+    const { update, phase } = roundAt(rounds, after - 1)
+    return { step: update, phase, losses, norms, updateNorm }
+  })
+}
+
 /** Everything the report is made from, as the journal tells it. `most` is the most workers that were there at once. */
 export function reportInput(options: RunOptions, attendance: { most: number; reference: Picture | null }): ReportInput {
   const { written: job, history, settings } = options
   const { summary, commits, spentMs } = history
   if (summary === null) throw new RangeError('a run without a session has no report')
   const units = evaluationUnits(job)
-  const end = endOf(job, history) ?? (job.kind === 'evaluate' ? 0 : totalRounds(roundsOf(job)))
-  const measured = (version: number) => unitResults(units, history, version)
-  const phases = [['before', job.kind === 'unlearn' ? measured(0) : []] as const, ['after', measured(end)] as const]
+  const stoppedAt = endOf(job, history)
+  const end = stoppedAt ?? (job.kind === 'evaluate' ? 0 : totalRounds(roundsOf(job)))
+  const stops = stopsOf(job).filter((version) => version <= end && history.evaluated.has(version))
+  const measured = new Map(stops.map((version) => [version, unitResults(units, history, version)]))
+  const isChanged = job.kind === 'unlearn' || job.kind === 'attack'
+  const phases = [['before', isChanged ? measured.get(0) : undefined] as const, ['after', measured.get(end)] as const]
   const trainMs = commits.reduce((sum, { stepMs }) => sum + stepMs, 0)
+  const records = recordsOf(job, commits)
+  const steps = records.filter(({ phase }) => phase === 'update').length
   return {
     job,
     jobDigest: options.jobDigest,
@@ -72,14 +95,19 @@ export function reportInput(options: RunOptions, attendance: { most: number; ref
     parameterCount: summary.parameterCount,
     engine: summary.engine,
     workers: commits.length > 0 ? commits.reduce((most, { workers }) => Math.max(most, workers), 1) : attendance.most,
-    steps: commits.length,
-    stepsPerSecond: trainMs > 0 ? (1000 * commits.length) / trainMs : null,
-    history: commits.map(({ version: after, losses, norms, updateNorm }) => ({ step: after - 1, losses, norms, updateNorm })),
+    steps,
+    stepsPerSecond: trainMs > 0 ? (1000 * steps) / trainMs : null,
+    history: records,
+    stepMs: commits.map(({ stepMs }) => stepMs),
     faults: history.faults,
     reduction: job.kind === 'evaluate' ? null : { reducer: settings.reducer, wire: job.training.wire },
     wallMs: spentMs,
     versions: { lethe: version, node: process.versions.node },
+    imageShape: summary.imageShape,
     referenceImage: attendance.reference,
-    evaluation: new Map(phases.filter(([, results]) => results.length > 0)),
+    classifierSha256: classifierDigest(options.files),
+    evaluation: new Map(phases.flatMap(([phase, results]) => (results === undefined ? [] : [[phase, results] as const]))),
+    measured,
+    attack: job.kind === 'attack' ? { stoppedAt } : null,
   }
 }

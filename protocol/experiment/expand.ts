@@ -1,16 +1,16 @@
-import { dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import { LetheError } from '../errors.ts'
-import { type IssueContext, named } from '../issues.ts'
+import { named } from '../issues.ts'
 import type { Job } from '../job.ts'
 import { parseJob, resolvePaths } from '../jobfile.ts'
 import { type Override, parseOverride } from '../overrides.ts'
 import { mapPaths } from '../paths.ts'
 import { type ControlArm, contentDigest, controlArms, controlCheckpoint, withoutControls } from './arms.ts'
-import { combinations, filled, placeholdersOf, type Values } from './grid.ts'
+import { type Draft, draftsOf, type ExpandOptions, invalid } from './drafts.ts'
 import { dependencyOrder } from './order.ts'
-import { checkpointPath, referencesOf, withPaths } from './references.ts'
+import { checkpointPath, withPaths } from './references.ts'
 import { checkCells } from './rows.ts'
-import { type Experiment, type ExperimentEntry, fullBudget, maxExperimentJobs } from './schema.ts'
+import { type Experiment, fullBudget } from './schema.ts'
 
 export interface ExperimentJob {
   id: string
@@ -38,42 +38,12 @@ export interface Expansion {
   jobs: readonly ExperimentJob[]
 }
 
-export interface ExpandOptions {
-  /** The experiment file, absolute. */
-  file: string
-  /** Folder of the experiment, absolute: each job has a run folder `<out>/<id>`. */
-  out: string
-  budget?: string
-  /** Overrides of every job that has what holds the key. */
-  overrides?: readonly string[]
-  locate: IssueContext['locate']
-  /** The text of a job file. */
-  read(path: string): string
-}
-
-/** What is known of a job before its references are looked up. */
-interface Draft extends Pick<ExperimentJob, 'id' | 'file' | 'row'> {
-  path: readonly PropertyKey[]
-  set: readonly string[]
-  /** Of the budget and of the command line, which pass by jobs that have no place for them. */
-  general: readonly string[]
-  special: readonly string[]
-}
-
 /**
  * The jobs of an experiment, in an order in which they can be run. Nothing is read but through `read`.
  * @throws LetheError JOB_INVALID and others of a job file, naming the place in the experiment; USAGE for an unknown budget.
  */
 export function expandExperiment(experiment: Experiment, options: ExpandOptions): Expansion {
-  const { budget = fullBudget } = options
-  if (budget !== fullBudget && !Object.hasOwn(experiment.budgets, budget))
-    throw new LetheError('USAGE', {
-      message: `the experiment has no budget \`${budget}\``,
-      expected: [...new Set([fullBudget, ...Object.keys(experiment.budgets)])].join(' or '),
-      hint: 'Choose one with --set budget=<name>.',
-    })
-  const drafts = experiment.jobs.flatMap((entry, index) => draftsOf(experiment, entry, index, { ...options, budget }))
-  checkIds(drafts, options.locate)
+  const drafts = draftsOf(experiment, options)
   const texts = new Map<string, string>()
   const read = (file: string) => {
     const text = texts.get(file) ?? options.read(file)
@@ -90,75 +60,8 @@ export function expandExperiment(experiment: Experiment, options: ExpandOptions)
     return named([...(draft?.path ?? []), 'row'], options.locate)
   })
   const { name, title = name, text = '', titles } = experiment
+  const { budget = fullBudget } = options
   return { name, title, text, budget, titles, jobs: ordered(all, drafts, options) }
-}
-
-function draftsOf(
-  { budgets }: Experiment,
-  entry: ExperimentEntry,
-  index: number,
-  { file, budget, overrides = [], locate }: ExpandOptions & { budget: string },
-): Draft[] {
-  const path = ['jobs', index]
-  const chosen = Object.hasOwn(budgets, budget) ? budgets[budget] : undefined
-  checkPlaceholders(entry, path, locate)
-  const unknown = Object.keys(entry.budgets ?? {}).find((one) => one !== fullBudget && !Object.hasOwn(budgets, one))
-  if (unknown !== undefined)
-    throw invalid([...path, 'budgets', unknown], locate, { expected: Object.keys(budgets).join(' or ') || 'no budgets' })
-  return combinations(entry.for, chosen?.for).map((values: Values) => {
-    const fill = (text: string) => filled(text, values)
-    const labels = Object.entries(entry.row ?? {}).map(([label, text]) => [label, fill(String(text))])
-    return {
-      id: fill(entry.id),
-      path,
-      file: resolve(dirname(file), fill(entry.file)),
-      set: entry.set.map(fill),
-      general: [...(chosen?.set ?? []), ...overrides],
-      special: entry.budgets?.[budget]?.map(fill) ?? [],
-      row: entry.row ? Object.fromEntries(labels) : null,
-    }
-  })
-}
-
-function checkPlaceholders(entry: ExperimentEntry, path: readonly PropertyKey[], locate: IssueContext['locate']): void {
-  const known = Object.keys(entry.for ?? {})
-  const texts: [PropertyKey[], string][] = [
-    [['id'], entry.id],
-    [['file'], entry.file],
-    ...entry.set.map((text, i): [PropertyKey[], string] => [['set', i], text]),
-    ...Object.entries(entry.row ?? {}).map(([label, text]): [PropertyKey[], string] => [['row', label], String(text)]),
-  ]
-  for (const [key, text] of texts) {
-    const unknown = placeholdersOf(text).find((name) => !known.includes(name))
-    if (unknown !== undefined)
-      throw invalid([...path, ...key], locate, {
-        expected: known.length > 0 ? `one of ${known.map((name) => `{${name}}`).join(', ')}` : 'no placeholder, as there is no `for`',
-        received: `{${unknown}}`,
-      })
-  }
-  const unused = known.find((name) => !placeholdersOf(entry.id).includes(name))
-  if (unused !== undefined)
-    throw invalid([...path, 'id'], locate, { expected: `{${unused}} in it, because \`for\` names it`, received: JSON.stringify(entry.id) })
-}
-
-function checkIds(drafts: readonly Draft[], locate: IssueContext['locate']): void {
-  if (drafts.length > maxExperimentJobs)
-    throw invalid(['jobs'], locate, { expected: `at most ${maxExperimentJobs} jobs`, received: `${drafts.length}` })
-  const places = new Map<string, readonly PropertyKey[]>()
-  for (const { id, path } of drafts) {
-    if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(id))
-      throw invalid([...path, 'id'], locate, { expected: 'lower-case letters, digits and hyphens', received: JSON.stringify(id) })
-    const earlier = places.get(id)
-    if (earlier) throw invalid([...path, 'id'], locate, { expected: `an id that is not taken by ${named(earlier, locate)}`, received: id })
-    places.set(id, path)
-  }
-  for (const { set, special, path } of drafts)
-    for (const [i, override] of [...set, ...special].entries()) {
-      const unknown = referencesOf(override).find((id) => !places.has(id))
-      const place = i < set.length ? [...path, 'set', i] : [...path, 'budgets']
-      if (unknown !== undefined)
-        throw invalid(place, locate, { expected: '@ and the id of a job of this experiment', received: `@${unknown}` })
-    }
 }
 
 type Resolved = Pick<ExperimentJob, 'set' | 'written' | 'job'>
@@ -266,13 +169,4 @@ function ordered(jobs: readonly Unordered[], drafts: readonly Draft[], { out, lo
     throw invalid(placeOf(result.cycle[0]), locate, { expected: 'jobs that do not need each other in a circle', received: chain })
   }
   return result.order.map((i) => ({ ...jobs[i], dependsOn: needs[i].map((need) => jobs[need].id) }))
-}
-
-function invalid(
-  path: readonly PropertyKey[],
-  locate: IssueContext['locate'],
-  details: { expected: string; received?: string },
-): LetheError {
-  const hint = 'docs/experiments.md has every key of an experiment.'
-  return new LetheError('JOB_INVALID', { message: `${named(path, locate)} is not allowed`, ...details, hint })
 }

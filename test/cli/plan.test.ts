@@ -18,6 +18,7 @@ const summary: SessionSummary = {
   forgetDigest: '0'.repeat(64),
   items: 7,
   forgetItems: 2,
+  imageShape: [8, 8, 1],
   engine: 'onnx 1.2.3, 1 thread',
 }
 const step = { summary, microBatchMs: 100, timed: 5 }

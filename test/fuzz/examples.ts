@@ -8,7 +8,7 @@ const bytes = (count: number) => new Uint8Array(count)
 
 const summary = {
   ...{ parameterCount: 1000, channels: ['keep', 'forget'], microBatches: 11, manifestDigest: zeros, forgetDigest: zeros },
-  ...{ items: 100, forgetItems: 1, imageShape: [8, 8, 1], engine: 'toy' },
+  ...{ items: 100, forgetItems: 1, imageShape: [8, 8, 1] as [number, number, number], engine: 'toy' },
 }
 const error = { code: 'COMPUTE_FAILED', message: 'no', hint: 'none' }
 const figures = { losses: { keep: 1 }, norms: { keep: 1 }, updateNorm: 1 }

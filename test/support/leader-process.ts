@@ -19,6 +19,7 @@ const leadership = new Leadership({
   url: '',
   isAlone: false,
   log: silentLog,
+  onStandingBy: ({ epoch }) => say('standingBy', { epoch }),
   onElected: (epoch) => say('elected', { epoch }),
   onSuspended: () => say('suspended'),
   onResumed: () => say('resumed'),

@@ -73,6 +73,7 @@ export function reportInput(made: MadeUp): ReportInput {
     reduction: { reducer: 'central', wire: 'f32' },
     wallMs: { prepare: 2_310, before: 24_800, train: 160_100, after: 25_300 },
     versions: { lethe: '0.1.0', node: '20.20.2' },
+    imageShape: [made.reference.height, made.reference.width, made.reference.channels],
     referenceImage: made.reference,
     classifierSha256: null,
     evaluation: new Map([

@@ -74,7 +74,7 @@ class ToySession implements JobSession {
       forgetDigest: sha256(Buffer.from('toy')),
       items: 100,
       forgetItems: 0,
-      imageShape: [8, 8, 1],
+      imageShape: [8, 8, 1] as [number, number, number],
       engine: 'toy',
     }
   }

@@ -76,5 +76,5 @@ t.test('a worker waits for a first leader, and follows the next one with its ses
 })
 
 t.test('a server that is not there', async (t) => {
-  await t.rejects(absent, { code: 'BUS_UNAVAILABLE', exitCode: 45 })
+  await t.rejects(absent, { code: 'BUS_UNAVAILABLE', exitCode: 45, received: 'ECONNREFUSED', hint: /--bus/ }, 'the cause is told')
 })

@@ -73,7 +73,7 @@ export class CheckedTransport extends NodeTransport {
   #unaccepted(what: string, cause?: unknown): LetheError {
     return new LetheError('CONNECTION_CERTIFICATE', {
       message: `the NATS server at ${this.#address} ${what}`,
-      hint: 'Give --tls-cert and --tls-key, of the authority that the server trusts.',
+      hint: 'Give --tls-cert and --tls-key of the authority that the server trusts, and --tls-ca with its own.',
       cause,
     })
   }

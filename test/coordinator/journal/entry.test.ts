@@ -43,7 +43,7 @@ t.test('events of all sizes are read as they were written', async (t) => {
 })
 
 t.test('the report of a run of many steps, which no message could hold', async (t) => {
-  const report = reportOf({ ...madeUpRun(), faults: [], reduction: null })
+  const report = await reportOf({ ...madeUpRun(), faults: [], reduction: null })
   const [first] = report.history
   const history = Array.from({ length: 20_000 }, (_, step) => ({ ...first, step }))
   const event: JournalEvent = { type: 'finished', report: { ...report, history } }

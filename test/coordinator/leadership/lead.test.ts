@@ -127,12 +127,15 @@ t.test('a paused leader', { buffered: true }, async (t) => {
 
 t.test('a short pause', { buffered: true }, async (t) => {
   const { leader, standbys } = await candidates(t, url, 2)
+  t.equal((await standbys[0].until('standingBy')).epoch, 1, 'a standby knows whom it stands by for')
   leader.child.kill('SIGSTOP')
   await sleep(1500)
   leader.child.kill('SIGCONT')
   await sleep(leadershipSettings.leaseMs)
   t.notOk(leader.said('deposed') || leader.said('suspended'))
   t.notOk(standbys[0].said('elected'), 'changes nothing')
+  t.equal(standbys[0].lines.filter(({ said }) => said === 'standingBy').length, 1, 'and is said once')
+  t.notOk(leader.said('standingBy'))
 })
 
 t.test('a leader that stops, and one that finishes', { buffered: true }, async (t) => {
@@ -185,7 +188,15 @@ t.test('on the bus of a single coordinator nobody waits', { buffered: true }, as
     const elected = await new Promise<number>((resolve) => {
       const none = () => {}
       const options = { bus: broker.local(), cluster: 'test', runId, url: '', isAlone: true, log: silentLog }
-      const events = { onElected: resolve, onSuspended: none, onResumed: none, onDeposed: none, onFinished: none }
+      const events = {
+        onStandingBy: none,
+        onElected: resolve,
+        onSuspended: none,
+        onResumed: none,
+        onDeposed: none,
+        onFinished: none,
+        onRefused: none,
+      }
       const leadership = new Leadership({ ...options, ...events })
       leadership.start()
       // As a process that dies: the record stays.

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { bootstrapInterval, wilsonInterval } from '../../../coordinator/measures/intervals.ts'
+import { bootstrapInterval } from '../../../coordinator/measures/intervals.ts'
+import { wilsonInterval } from '../../../coordinator/measures/wilson.ts'
 import { normals } from '../../../protocol/random.ts'
 
 const meanOf = (values: ArrayLike<number>) => (sampled: Uint32Array) => sampled.reduce((sum, row) => sum + values[row], 0) / sampled.length

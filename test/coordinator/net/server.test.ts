@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { listen, type ServerOptions } from '../../../coordinator/net/server.ts'
+import { openBus } from '../../../protocol/bus/open.ts'
 import { LetheError } from '../../../protocol/errors.ts'
 import { memberHeader, protocolVersion, versionHeader } from '../../../protocol/socket.ts'
 
@@ -89,4 +90,15 @@ t.test('pings of a peer that does not read cost nothing', async (t) => {
   }
   t.not(peer?.readyState, WebSocket.OPEN, 'it is cut off')
   socket.destroy()
+})
+
+t.test('a worker that should come through NATS is told where', async (t) => {
+  const server = await start({ onBus: null, busUrl: 'tls://nats.example:4222' })
+  t.teardown(() => server.close())
+  await t.rejects(openBus(server.url, { token: 'secret' }), {
+    code: 'CONNECTION_REFUSED',
+    message: /takes workers through NATS/,
+    hint: 'Start the worker with --bus tls://nats.example:4222.',
+  })
+  await t.rejects(openBus(server.url, { token: 'wrong' }), { code: 'CONNECTION_TOKEN' }, 'a stranger is not')
 })

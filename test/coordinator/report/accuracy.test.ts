@@ -1,8 +1,9 @@
 import t from 'tap'
+import { wilsonInterval } from '../../../coordinator/measures/wilson.ts'
 import { reportFiles } from '../../../coordinator/report/files.ts'
 import type { ReportInput } from '../../../coordinator/report/index.ts'
 import { rowsOf } from '../../../coordinator/report/rows.ts'
-import { reportOf, wilsonInterval } from '../../../coordinator/report/summary.ts'
+import { reportOf } from '../../../coordinator/report/summary.ts'
 import { textTable } from '../../../coordinator/report/table.ts'
 import { evaluationUnits } from '../../../protocol/evaluation.ts'
 import { jobSchema } from '../../../protocol/job.ts'
@@ -32,7 +33,7 @@ function trainedClassifier(kind: 'train' | 'evaluate' = 'train'): ReportInput {
 }
 
 t.test('share, count and interval', async (t) => {
-  const report = reportOf(trainedClassifier())
+  const report = await reportOf(trainedClassifier())
   t.same(report.accuracy, { before: null, after: { accuracy: 0.975, correct: 975, samples: 1000, interval: wilsonInterval(975, 1000) } })
   t.match(report, { forget: { before: null, after: null }, keep: { before: null, after: null }, method: 'classify' })
   t.same(runReport.parse(JSON.parse(JSON.stringify(report))), JSON.parse(JSON.stringify(report)))
@@ -42,13 +43,13 @@ t.test('share, count and interval', async (t) => {
 
 t.test('in the table', async (t) => {
   t.equal(
-    textTable(reportOf(trainedClassifier())),
+    textTable(await reportOf(trainedClassifier())),
     `
                                                                                      after
 ─────────────────────────────────────────────────────────────   ──────────────────────────
 accuracy on 1\u202f000 images of evaluate.accuracy (95 % interval)   97.50 % (96.34 to 98.30 %)`.slice(1),
   )
-  const report = reportOf(trainedClassifier())
+  const report = await reportOf(trainedClassifier())
   const { after } = report.accuracy
   const worse = after && { ...after, accuracy: 0.97 }
   t.match(rowsOf({ ...report, accuracy: { before: after, after: worse } }), [{ change: '−0.50 points', better: false }])
@@ -56,14 +57,14 @@ accuracy on 1\u202f000 images of evaluate.accuracy (95 % interval)   97.50 % (96
 })
 
 t.test('on the page', async (t) => {
-  const page = (input: ReportInput) =>
-    Buffer.from(reportFiles(input, '/').files.find(({ path }) => path === 'report.html')?.bytes ?? []).toString()
-  const trained = page(trainedClassifier())
+  const page = async (input: ReportInput) =>
+    Buffer.from((await reportFiles(input, '/')).files.find(({ path }) => path === 'report.html')?.bytes ?? []).toString()
+  const trained = await page(trainedClassifier())
   t.match(trained, 'A classifier of')
   t.match(trained, '<b>97.50 %</b><span>right of 1\u202f000 images</span>')
   t.match(trained, '97.50 % (96.34 to 98.30 %)')
   t.match(trained, 'largest logit for 975 of 1\u202f000 images. Interval: Wilson, 95 %.')
   t.match(trained, 'That the classifier is as often right elsewhere.')
-  t.match(page(trainedClassifier('evaluate')), /A classifier of .* was measured/)
-  t.notMatch(page(madeUpRun()), /classifier/)
+  t.match(await page(trainedClassifier('evaluate')), /A classifier of .* was measured/)
+  t.notMatch(await page(madeUpRun()), /classifier/)
 })

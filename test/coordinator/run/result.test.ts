@@ -15,7 +15,7 @@ const summary = {
   forgetDigest: digest,
   items: 10_000,
   forgetItems: 1032,
-  imageShape: [8, 8, 1],
+  imageShape: [8, 8, 1] as [number, number, number],
   engine: 'onnx',
 }
 

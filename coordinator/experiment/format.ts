@@ -1,0 +1,41 @@
+import type { Cell, ExperimentColumn, ExperimentReport, HalfRecovery } from '../../protocol/experiment/report.ts'
+import { notFinite, significant } from '../report/text.ts'
+
+/* Cells as a reader sees them. */
+
+export const notMeasured = '–'
+
+/** `97.5`: per cent of a share with as many digits as its size can carry, in tables whose head says %. */
+export function shareText(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
+}
+
+export function valueText(cell: Cell | undefined, { isShare }: Pick<ExperimentColumn, 'isShare'>): string {
+  if (!cell || cell.readings.length === 0) return notMeasured
+  if (cell.value === null) return notFinite
+  return isShare ? shareText(cell.value) : significant(cell.value)
+}
+
+/** `95.1 to 98.8 %`; nothing where there is no interval. */
+export function intervalText(cell: Cell | undefined, { isShare }: Pick<ExperimentColumn, 'isShare'>): string {
+  if (!cell?.interval) return ''
+  const [low, high] = cell.interval
+  return isShare ? `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %` : `${significant(low)} to ${significant(high)}`
+}
+
+/** `37`, or `> 200` where half was not back by then. */
+export function halfText({ step, censoredAt, readings }: HalfRecovery): string {
+  const censored = readings.filter((one) => one.step === null).length
+  const text = step === null ? `> ${censoredAt}` : Number(step.toPrecision(3)).toString()
+  return censored > 0 && censored < readings.length ? `${text} (never in ${censored} of ${readings.length})` : text
+}
+
+/** Why a line lacks numbers: the jobs of it that have not finished. */
+export function gapsText(report: ExperimentReport, jobs: readonly string[]): string {
+  const words = { failed: 'failed', skipped: 'skipped', unfinished: 'not run' }
+  return report.jobs
+    .flatMap(({ id, state, error }) =>
+      jobs.includes(id) && state !== 'finished' ? [`${id} ${words[state]}${error ? ` (${error.code})` : ''}`] : [],
+    )
+    .join(', ')
+}

@@ -1,0 +1,91 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { digestOf } from '../../protocol/digest.ts'
+import type { Expansion, ExperimentJob } from '../../protocol/experiment/expand.ts'
+import { type ExperimentReport, experimentReport, type JobOutcome } from '../../protocol/experiment/report.ts'
+import { type Job, jobSchema } from '../../protocol/job.ts'
+import { mapPaths } from '../../protocol/paths.ts'
+import { type RunReport, runReport } from '../../protocol/report.ts'
+import { replaceFile } from '../storage/files.ts'
+import { seedOf } from './attacks.ts'
+import { experimentHtml } from './html.ts'
+import type { JobResult } from './input.ts'
+import { type Sheet, sheetsOf } from './pictures.ts'
+import { experimentReportOf } from './summary.ts'
+
+const maxReportBytes = 256 << 20
+
+export interface WriteOptions {
+  expansion: Expansion
+  /** Holds the run folder of each job, under its id. */
+  out: string
+  /** How jobs ended that were run now; of others their folder tells. */
+  outcomes: ReadonlyMap<string, JobOutcome>
+  commandOf(job: ExperimentJob): string
+  rerun(ids: readonly string[]): string
+}
+
+/** Makes experiment.json and experiment.html in `out` of whatever runs are finished there. @throws LetheError STORAGE_*. */
+export async function writeExperimentReport({ expansion, out, outcomes, commandOf, rerun }: WriteOptions): Promise<ExperimentReport> {
+  const results: JobResult[] = []
+  for (const job of expansion.jobs) {
+    const report = await readReport(join(out, job.id), job)
+    const { state, error } = outcomes.get(job.id) ?? { state: 'unfinished', error: null }
+    const isFinished = report !== null
+    results.push({
+      job,
+      report,
+      command: commandOf(job),
+      state: isFinished ? 'finished' : state === 'finished' ? 'unfinished' : state,
+      error: isFinished ? null : error,
+    })
+  }
+  const report = experimentReport.parse(await experimentReportOf({ expansion, results, rerun }))
+  const sheets = new Map<number, Sheet[]>()
+  for (const [i, { jobs, seeds }] of report.rows.entries())
+    sheets.set(
+      i,
+      await sheetsOfRow(
+        out,
+        results.filter(({ job }) => jobs.includes(job.id)),
+        seeds[0],
+      ),
+    )
+  await replaceFile(join(out, 'experiment.html'), Buffer.from(experimentHtml(report, sheets)))
+  await replaceFile(join(out, 'experiment.json'), Buffer.from(`${JSON.stringify(report, null, 1)}\n`))
+  return report
+}
+
+/** The report of a finished run of this very job; null where there is none, or one that cannot be read. */
+async function readReport(folder: string, { written }: ExperimentJob): Promise<RunReport | null> {
+  try {
+    const path = join(folder, 'report.json')
+    const { size } = await stat(path)
+    if (size > maxReportBytes) return null
+    const parsed = runReport.safeParse(JSON.parse(await readFile(path, 'utf8')))
+    // A folder may hold a run from before the experiment was changed.
+    return parsed.success && isSame(parsed.data, written) ? parsed.data : null
+  } catch {
+    return null
+  }
+}
+
+/** Paths are shown relative to where a run was started; all else must be as it is now. */
+function isSame(report: RunReport, written: Job): boolean {
+  const found = jobSchema.safeParse(report.job)
+  const settings = (job: Job) => digestOf(mapPaths(job, () => ''))
+  return found.success && settings(found.data) === settings(written)
+}
+
+/** Before and after of the model, and what each attack makes of it. */
+async function sheetsOfRow(out: string, line: readonly JobResult[], seed: string): Promise<Sheet[]> {
+  const own = line.filter((result) => result.report !== null && seedOf(result) === seed)
+  const sheets: Sheet[] = []
+  for (const { job } of own.filter((result) => result.job.job.kind !== 'attack'))
+    sheets.push(...(await sheetsOf(join(out, job.id), { before: 'before', after: 'after' })))
+  for (const result of own.filter(({ job }) => job.job.kind === 'attack')) {
+    const [last] = (await sheetsOf(join(out, result.job.id), { before: 'before', after: `after the attack ${result.job.id}` })).slice(-1)
+    if (last) sheets.push(last)
+  }
+  return sheets
+}

@@ -1,0 +1,43 @@
+import { membershipOf } from '../../protocol/evaluation.ts'
+import type { Job } from '../../protocol/job.ts'
+import type { LikelihoodMeasure, MembershipMeasure } from '../../protocol/report.ts'
+import { membershipGaps } from '../measures/membership.ts'
+import type { UnitResults } from './input.ts'
+import { finite, mean, standardErrorOf, valuesOf } from './values.ts'
+
+/** Bits per dimension of the forgotten images. An integration that was given up makes the mean null. */
+export function likelihoodMeasure(job: Job, results: UnitResults | undefined): LikelihoodMeasure | null {
+  const values = valuesOf(job, 'likelihood', results)
+  if (!values || values.length === 0) return null
+  return {
+    bitsPerDimension: finite(mean(values)),
+    standardError: finite(standardErrorOf(values)),
+    images: values.length,
+    probes: job.evaluate.likelihood?.probes ?? 0,
+    values: values.map(finite),
+  }
+}
+
+/** ε-losses of forgotten and of kept images, and the gap between them, at each time of the job. */
+export function membershipMeasure(job: Job, results: UnitResults | undefined): MembershipMeasure[] | null {
+  const values = valuesOf(job, 'membership', results)
+  if (!values || values.length === 0) return null
+  const times = new Map<number, { forget: number[]; keep: number[] }>()
+  values.forEach((value, number) => {
+    const { set, timestep } = membershipOf(job.evaluate, number)
+    const losses = times.get(timestep) ?? { forget: [], keep: [] }
+    times.set(timestep, losses)
+    losses[set].push(value)
+  })
+  const side = (losses: readonly number[]) => ({ loss: finite(mean(losses)), standardError: finite(standardErrorOf(losses)) })
+  return [...times].flatMap(([timestep, { forget, keep }]) =>
+    membershipGaps([{ t: timestep, forget, keep }]).map(({ gap, standardError }) => ({
+      timestep,
+      forget: side(forget),
+      keep: side(keep),
+      gap: finite(gap),
+      gapStandardError: standardError === null ? null : finite(standardError),
+      samples: forget.length,
+    })),
+  )
+}

@@ -1,0 +1,79 @@
+import { LetheError } from '../../protocol/errors.ts'
+import type { EvaluationUnit } from '../../protocol/evaluation.ts'
+import { evaluationUnits } from '../../protocol/evaluation.ts'
+import type { Job } from '../../protocol/job.ts'
+import type { Matrix } from '../measures/matrix.ts'
+import type { UnitResults } from './input.ts'
+
+type Metric = EvaluationUnit['metric']
+
+/** Answers of one metric by sample number, or undefined where nothing was measured. Throws INTERNAL where a unit is missing. */
+function answersOf(job: Job, metric: Metric, results: UnitResults | undefined) {
+  if (!results) return undefined
+  const answers = new Map(results.filter(({ unit }) => unit.metric === metric).map(({ unit, result }) => [unit.start, result]))
+  return evaluationUnits(job)
+    .filter((unit) => unit.metric === metric)
+    .map(({ start, count }) => {
+      const answer = answers.get(start)
+      if (answer?.values.length !== count)
+        throw new LetheError('INTERNAL', {
+          message: `the evaluation of ${metric} is not complete`,
+          expected: `${count} values from ${start} on`,
+          received: `${answer?.values.length ?? 0}`,
+        })
+      return answer
+    })
+}
+
+/** Values of one metric by sample number, or undefined where the phase was not measured. Throws INTERNAL where a unit is missing. */
+export function valuesOf(job: Job, metric: Metric, results: UnitResults | undefined): number[] | undefined {
+  return answersOf(job, metric, results)?.flatMap(({ values }) => values)
+}
+
+/** What a classifier said of each sample of a metric, one row each; null where there is none. */
+export function judgedOf(job: Job, metric: Metric, results: UnitResults | undefined): { probabilities: Matrix; features: Matrix } | null {
+  const answers = answersOf(job, metric, results) ?? []
+  const judged = answers.flatMap(({ judged }) => (judged ? [judged] : []))
+  const rows = answers.reduce((sum, { values }) => sum + values.length, 0)
+  if (rows === 0 || judged.length !== answers.length) return null
+  const joined = (parts: readonly Float32Array[]): Matrix => {
+    const values = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
+    let at = 0
+    for (const part of parts) {
+      values.set(part, at)
+      at += part.length
+    }
+    return { rows, width: values.length / rows, values }
+  }
+  return { probabilities: joined(judged.map((one) => one.probabilities)), features: joined(judged.map((one) => one.features)) }
+}
+
+/** These rows of a matrix. */
+export function rowsAt({ width, values }: Matrix, rows: readonly number[]): Matrix {
+  const chosen = new Float64Array(rows.length * width)
+  rows.forEach((row, i) => {
+    for (let k = 0; k < width; k++) chosen[i * width + k] = values[row * width + k]
+  })
+  return { rows: rows.length, width, values: chosen }
+}
+
+/** Values closer than the job's threshold to the forgotten image. */
+export function closeTo(job: Job, distances: readonly number[]): number {
+  return distances.filter((distance) => distance < job.evaluate.threshold).length
+}
+
+/** JSON has no other numbers. */
+export function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+/** Of the mean of independent values; NaN for fewer than two. */
+export function standardErrorOf(values: readonly number[]): number {
+  const centre = mean(values)
+  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0)
+  return Math.sqrt(squares / (values.length - 1) / values.length)
+}

@@ -1,0 +1,38 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { writeExperimentReport } from '../../../coordinator/experiment/write.ts'
+import type { Expansion } from '../../../protocol/experiment/expand.ts'
+import { encodePng } from '../../../protocol/picture.ts'
+import { keptLoss, madeUpModel, recognised } from '../../support/experiment.ts'
+
+const picture = encodePng({ height: 2, width: 3, channels: 1, pixels: new Uint8Array(6) })
+
+t.test('finished runs are found in their folders, with their pictures; what is damaged or another job is not', async (t) => {
+  const out = t.testdir({})
+  const results = ['good', 'damaged', 'other', 'none'].map((id) =>
+    madeUpModel(id, { row: { method: id } }, { ...recognised(1, 80), ...keptLoss(0.1) }),
+  )
+  const folder = (id: string) => join(out, id)
+  for (const { job, report } of results.slice(0, 3)) {
+    mkdirSync(join(folder(job.id), 'images'), { recursive: true })
+    const settings = job.id === 'other' ? { ...report?.job, training: { ...(report?.job.training as object), steps: 6 } } : report?.job
+    writeFileSync(join(folder(job.id), 'report.json'), job.id === 'damaged' ? '{' : JSON.stringify({ ...report, job: settings }))
+    writeFileSync(join(folder(job.id), 'images/samples-before.png'), picture)
+    writeFileSync(join(folder(job.id), 'images/samples-after.png'), job.id === 'good' ? 'no picture' : picture)
+  }
+  const expansion: Expansion = { name: 'e', title: 'E', text: '', budget: 'full', titles: {}, jobs: results.map(({ job }) => job) }
+  const failed = { state: 'failed', error: { code: 'COMPUTE_NOT_FINITE', message: 'diverged' } } as const
+  const options = { expansion, out, outcomes: new Map([['none', failed]]), commandOf: () => 'x', rerun: () => 'y' }
+  const report = await writeExperimentReport(options)
+  t.same(
+    report.jobs.map(({ state }) => state),
+    ['finished', 'unfinished', 'unfinished', 'failed'],
+  )
+  t.equal(report.rows[0].cells.keepLoss.value, 0.1)
+  t.same(JSON.parse(readFileSync(join(out, 'experiment.json'), 'utf8')), report)
+  const html = readFileSync(join(out, 'experiment.html'), 'utf8')
+  t.equal(html.match(/data:image\/png;base64,/g)?.length, 1, 'one sheet: the other file is no picture')
+  t.match(html, 'none failed (COMPUTE_NOT_FINITE)')
+  t.same(readdirSync(out).sort(), ['damaged', 'experiment.html', 'experiment.json', 'good', 'other'])
+})

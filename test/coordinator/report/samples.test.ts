@@ -1,0 +1,51 @@
+import t from 'tap'
+import { sampleMeasure } from '../../../coordinator/report/samples.ts'
+import { attackJob, attackResults } from '../../support/report-input.ts'
+
+const sha256 = '0123456789abcdef'.repeat(4)
+const featureSpace = 'features of ImageClassifier 0123456789ab'
+
+t.test('scores and distances are of kept classes alone', async (t) => {
+  const job = attackJob()
+  const measure = await sampleMeasure(job, [...attackResults(job, 10, 20)].reverse(), sha256)
+  t.match(measure, {
+    forgotten: { samples: 20, recognised: 20 },
+    kept: { samples: 20, recognised: 18 },
+    guidance: 1.5,
+    sampler: { name: 'ddim', steps: 20 },
+    // One distribution for all: exp(0). The other class would give 2.
+    inceptionScore: { mean: 1, standardDeviation: 0, chunks: 10, samples: 20 },
+    precisionRecall: { precision: 1, recall: 1, neighbours: 3, featureSpace, samples: 20, references: 20 },
+  })
+  // Equal covariances, means 2 apart.
+  t.match(measure?.frechetDistance, { featureSpace, samples: 20, references: 20 })
+  t.ok(Math.abs((measure?.frechetDistance?.value ?? 0) - 4) < 1e-9)
+})
+
+t.test('less was asked for', async (t) => {
+  const job = attackJob()
+  const results = attackResults(job, 10, 20)
+  const { samples, references, ...others } = job.evaluate
+  const bare = { ...job, evaluate: { ...others, samples } }
+  t.match(await sampleMeasure(bare, results, sha256), { kept: { samples: 20 }, frechetDistance: null, precisionRecall: null })
+  t.equal(await sampleMeasure({ ...job, evaluate: { ...others, references } }, results, sha256), null)
+  t.equal(await sampleMeasure(job, undefined, sha256), null)
+  await t.rejects(sampleMeasure(job, results.slice(0, 3), sha256), { code: 'INTERNAL' })
+})
+
+t.test('a model that has diverged', async (t) => {
+  const job = attackJob()
+  const results = attackResults(job, 10, 0).map(({ unit, result }) => {
+    if (unit.metric !== 'samples' || !result.judged) return { unit, result }
+    const { probabilities, features } = result.judged
+    const judged = { probabilities: probabilities.map(() => Number.NaN), features: features.map(() => Number.NaN) }
+    return { unit, result: { ...result, values: result.values.map(() => -1), judged } }
+  })
+  t.match(await sampleMeasure(job, results, sha256), {
+    forgotten: { recognised: 0 },
+    kept: { recognised: 0 },
+    inceptionScore: { mean: null, standardDeviation: null },
+    frechetDistance: { value: null },
+    precisionRecall: { precision: 0, recall: 0 },
+  })
+})
