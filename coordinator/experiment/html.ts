@@ -122,7 +122,7 @@ function attacks({ rows }: ExperimentReport): string {
         'distance in weights',
         'original: end',
         'retrained: end',
-        'half',
+        'half back: original / retrained',
       ].map((label) => `<th>${label}</th>`)
       const lines = attacked.map(({ title, attack }) => `<tr><td>${escaped(title)}</td>${armHtml(attack)}</tr>`)
       const plots = attacked.map(({ title, attack }) => recoverySvg(title, attack))

@@ -6,7 +6,7 @@ import { escaped, significant } from '../report/text.ts'
 
 const width = 400
 const height = 220
-const margin = { left: 52, right: 14, top: 30, bottom: 34 }
+const margin = { left: 52, right: 14, top: 30, bottom: 38 }
 
 type Scale = (value: number) => number
 
@@ -83,22 +83,34 @@ export function scatterSvg({ comparison: { axes: chosen, values, front }, rows }
   const yTicks = niceTicks(Math.min(...points.map(({ second }) => second)), Math.max(...points.map(({ second }) => second)), 6)
   const { x, y } = scales([xTicks[0], xTicks[xTicks.length - 1]], [yTicks[0], yTicks[yTicks.length - 1]], wide)
   const direction = (goal: string) => (goal === 'maximise' ? 'higher is better' : 'lower is better')
+  const placed: { x: number; y: number }[] = []
   const marks = points.map(({ title, first, second, third, isFront }) => {
     const [cx, cy] = [x(first), y(second)]
+    const labelY = freeHeight(placed, cx, cy + 4)
+    placed.push({ x: cx, y: labelY })
     const ring = isFront ? `<circle class="front" cx="${cx}" cy="${cy}" r="11"/>` : ''
     const fill = third === null ? ' class="unknown"' : ` fill="${shade(third)}"`
     const isRight = cx > wide.width * 0.75
-    const label = `<text class="label" x="${isRight ? cx - 14 : cx + 14}" y="${cy + 4}"${isRight ? ' text-anchor="end"' : ''}>${escaped(title)}</text>`
+    const label = `<text class="label" x="${isRight ? cx - 14 : cx + 14}" y="${labelY}"${isRight ? ' text-anchor="end"' : ''}>${escaped(title)}</text>`
     return `${ring}<circle cx="${cx}" cy="${cy}" r="7"${fill}/>${label}`
   })
   return [
     `<svg class="plot scatter" viewBox="0 0 ${wide.width} ${wide.height}" role="img" aria-label="${escaped(`${across.label} against ${up.label}`)}">`,
     axes({ x, y, columns: xTicks, rows: yTicks, bottom: wide.height, right: wide.width }),
     `<text class="title" x="0" y="14">${escaped(`${up.label} (${direction(up.goal)})`)}</text>`,
-    `<text class="title" x="${wide.width - margin.right}" y="${wide.height - 2}" text-anchor="end">${escaped(`${across.label} (${direction(across.goal)})`)}</text>`,
+    `<text class="title" x="${wide.width - margin.right}" y="${wide.height - 4}" text-anchor="end">${escaped(`${across.label} (${direction(across.goal)})`)}</text>`,
     marks.join(''),
     '</svg>',
   ].join('')
+}
+
+const labelReach = 150
+const labelHeight = 15
+
+/** At or below `y`, so that a label beside `x` lies on no other one. */
+function freeHeight(placed: readonly { x: number; y: number }[], x: number, y: number): number {
+  const other = placed.find((one) => Math.abs(one.x - x) < labelReach && Math.abs(one.y - y) < labelHeight)
+  return other ? freeHeight(placed, x, round(other.y + labelHeight)) : y
 }
 
 /** From green, where nothing comes back, to red. */

@@ -3,8 +3,9 @@ import { style } from '../report/style.ts'
 /** That of a run's report, and what only an experiment shows. */
 export const experimentStyle = `${style}
 main { max-width: 1280px }
-table.models td, table.models th { vertical-align: top; padding-left: 18px }
-table.models td small, table.attacks td small { display: block; color: var(--soft); font-size: .78rem }
+table.models td, table.models th { vertical-align: top }
+table.models td small, table.attacks td small { display: block; color: var(--soft); font-size: .78rem; font-weight: 400 }
+table td small.bad { color: var(--bad) }
 th small { display: block; font-weight: 400; font-size: .75rem }
 td.best { font-weight: 640 }
 .plot .arm { fill: none; stroke-width: 2.2; stroke-linejoin: round }
