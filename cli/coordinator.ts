@@ -31,7 +31,7 @@ export function addCoordinatorCommand(program: Command): void {
 Examples:
   npx lethe coordinator job.yaml --port 7777
   npx lethe coordinator job.yaml --host 0.0.0.0 --port 7777 --tls-cert cert.pem --tls-key key.pem --identity issuer.pub
-  npx lethe coordinator job.yaml --bus tls://nats.example:4222 --bus-credentials coordinator.creds --tls-ca ca.pem --token-file token
+  npx lethe coordinator job.yaml --bus tls://nats.example:4222 --bus-credentials coordinator-1.seed --tls-ca ca.pem --token-file token
 
 docs/cluster.md shows a whole cluster.`,
     )

@@ -42,13 +42,14 @@ export function planText(found: Plan): string {
     `measured   ${rate(measured.socketBytesPerSecond)} through one bulk socket on this machine, ${time(measured.socketLatencyMs)} one way`,
     link.lineBytesPerSecond === null
       ? 'assumed    a network as fast as that socket: give the real one with --link'
-      : `given      a line of ${rate(link.lineBytesPerSecond)}, of which payload gets ${Math.round(100 * lineShare)} %: ${rate(link.bytesPerSecond)} are reckoned with`,
+      : `given      a line of ${rate(link.lineBytesPerSecond)}, of which payload gets ${Math.round(100 * lineShare)} %; reckoned with: ${rate(link.bytesPerSecond)}, the slower of line and socket`,
     'assumed    a machine like this one, and not busier, for each worker',
     '',
     planTable(rows),
     '',
     `The reducer that \`auto\` takes: ${auto.reducer} (${auto.reason}).`,
     verdict(found, best),
+    ...otherReducer(found),
   ]
   return `${lines.join('\n')}\n`
 }
@@ -61,6 +62,18 @@ function verdict({ rows }: Plan, best: Scaling | null): string {
     return `Not worth it: the best speed-up is ${top.toFixed(2)}×, below ${worthwhileSpeedup}. Run whole jobs side by side: ${most} of them take the time of one.`
   }
   return `Fastest: ${best.workers} workers, ${best.reducer}: a step ${best.speedup.toFixed(2)}× as fast. (${best.workers} whole jobs side by side do ${best.workers}× the work.)`
+}
+
+/** What another reducer than that of `auto` must gain to be worth a line. */
+const notableGain = 1.1
+
+/** `auto` goes by size alone: it cannot know whether workers will reach each other. */
+function otherReducer({ rows, auto, best }: Plan): string[] {
+  if (best === null || best.reducer === auto.reducer) return []
+  const usual = Math.max(...rows.filter(({ reducer, workers }) => reducer === auto.reducer && workers > 1).map(({ speedup }) => speedup))
+  if (best.speedup < notableGain * usual) return []
+  const need = best.reducer === 'sharded' ? ', where workers reach each other (--mesh-host, --mesh-url: docs/cluster.md)' : ''
+  return [`Pass --reducer ${best.reducer} for that${need}: with \`auto\`, ${usual.toFixed(2)}× at best.`]
 }
 
 const digits = (value: number) => (value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3))))

@@ -31,7 +31,7 @@ export function addWorkerCommand(program: Command): void {
 Examples:
   LETHE_TOKEN=… npx lethe worker --bus ws://127.0.0.1:7777
   npx lethe worker --bus wss://10.0.0.5:7777 --tls-ca ca.pem --token-file /run/secrets/lethe
-  npx lethe worker --bus tls://nats.example:4222 --bus-credentials worker.creds --tls-ca ca.pem --token-file /run/secrets/lethe
+  npx lethe worker --bus tls://nats.example:4222 --bus-credentials worker-1.seed --tls-ca ca.pem --token-file /run/secrets/lethe
 
 SIGTERM lets a worker finish what it has in hand, and leave; a second one ends it at once.`,
     )

@@ -95,7 +95,7 @@ export const errorTable = {
   CONNECTION_TOKEN: {
     exitCode: 41,
     title: 'The join token is wrong',
-    hint: 'Give the token that the coordinator printed, in LETHE_TOKEN.',
+    hint: 'Give the token of the coordinator (LETHE_TOKEN, --token-file), or a fresh one of its issuer: `npx lethe token`.',
   },
   CONNECTION_VERSION: {
     exitCode: 42,

@@ -131,6 +131,8 @@ export const costMeasure = z.object({
   millisecondsPerStep: z.object({ median: z.number(), percentile90: z.number(), steps: count }).nullable(),
   /** Of what some methods do before the first update, as SalUn finds its mask. */
   preparationMilliseconds: z.number(),
+  /** Resident memory of the worker process that needed most; null where none told. */
+  peakMemoryBytes: count.nullable(),
 })
 
 /** Before is null for `train` and `evaluate`, and for an `attack` that does not measure at step 0. */

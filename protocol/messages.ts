@@ -141,7 +141,7 @@ export const workerMessage = z.discriminatedUnion('type', [
     meshUrl: z.string().max(500).nullable(),
   }),
   /** The parameters are now those of `version`. */
-  z.strictObject({ type: z.literal('at'), version: count, digest }),
+  z.strictObject({ type: z.literal('at'), version: count, digest, peakMemoryBytes: count.optional() }),
   /** Sharded: a range is computed, its pieces are on their way to the owners. */
   z.strictObject({
     type: z.literal('computed'),

@@ -47,7 +47,7 @@ export const runReport = z.object({
   rounds: count.nullable().default(null),
   /** Over the time spent in steps; null where there were none. */
   stepsPerSecond: z.number().nullable(),
-  cost: costMeasure.default({ millisecondsPerStep: null, preparationMilliseconds: 0 }),
+  cost: costMeasure.default({ millisecondsPerStep: null, preparationMilliseconds: 0, peakMemoryBytes: null }),
   /** The resulting model; for `evaluate` the one that was measured. `sha256` is over its files, as `sha256sum` lists them. */
   checkpoint: z.object({ path: z.string(), sha256 }),
   ...measures,

@@ -66,7 +66,8 @@ export function readTlsFiles(
   if ((cert === undefined) !== (key === undefined))
     throw new LetheError('USAGE', {
       message: `--tls-${cert === undefined ? 'cert' : 'key'} is missing`,
-      expected: '--tls-cert and --tls-key',
+      expected: '--tls-cert and --tls-key together',
+      hint: 'docs/security.md shows how to make both.',
     })
   if (ca === undefined && cert === undefined) return undefined
   const files: TlsFiles = {}

@@ -30,12 +30,11 @@ export function halfText({ step, censoredAt, readings }: HalfRecovery): string {
   return censored > 0 && censored < readings.length ? `${text} (never in ${censored} of ${readings.length})` : text
 }
 
-/** Why a line lacks numbers: the jobs of it that have not finished. */
+/** Why a line lacks numbers: which of its jobs have failed, and how many have not been run. */
 export function gapsText(report: ExperimentReport, jobs: readonly string[]): string {
-  const words = { failed: 'failed', skipped: 'skipped', unfinished: 'not run' }
-  return report.jobs
-    .flatMap(({ id, state, error }) =>
-      jobs.includes(id) && state !== 'finished' ? [`${id} ${words[state]}${error ? ` (${error.code})` : ''}`] : [],
-    )
-    .join(', ')
+  const own = report.jobs.filter(({ id }) => jobs.includes(id))
+  const failed = own.flatMap(({ id, state, error }) => (state === 'failed' ? [`${id} failed${error ? ` (${error.code})` : ''}`] : []))
+  const count = (state: 'skipped' | 'unfinished') => own.filter((job) => job.state === state).length
+  const counted = (number: number, words: string) => (number > 0 ? [`${number} of ${own.length} jobs ${words}`] : [])
+  return [...failed, ...counted(count('skipped'), 'skipped'), ...counted(count('unfinished'), 'not run')].join(', ')
 }

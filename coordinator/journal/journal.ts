@@ -28,6 +28,8 @@ export const journalEvent = z.discriminatedUnion('type', [
     updateNorm: z.number(),
     /** Since the commit before, or the start of training. */
     stepMs: z.number().min(0),
+    /** Of the worker process that has needed most so far. */
+    peakMemoryBytes: count.optional(),
   }),
   /** Commits after this version are repeated, and may differ: rounding on the wire keeps errors that die with their process. */
   z.strictObject({ type: z.literal('rewound'), version: count }),

@@ -3,7 +3,7 @@ import type { CostMeasure } from '../../protocol/report.ts'
 import type { ReportInput } from './input.ts'
 
 /** Wall time of an update with the inner steps that belong to it; the 90th percentile is by nearest rank. */
-export function costOf({ history, stepMs }: Pick<ReportInput, 'history' | 'stepMs'>): CostMeasure {
+export function costOf({ history, stepMs, peakMemoryBytes }: Pick<ReportInput, 'history' | 'stepMs' | 'peakMemoryBytes'>): CostMeasure {
   let preparationMilliseconds = 0
   const updates = new Map<number, number>()
   history.forEach(({ phase, step }, round) => {
@@ -15,5 +15,6 @@ export function costOf({ history, stepMs }: Pick<ReportInput, 'history' | 'stepM
   return {
     millisecondsPerStep: steps > 0 ? { median: median(times), percentile90: times[Math.ceil(0.9 * steps) - 1], steps } : null,
     preparationMilliseconds,
+    peakMemoryBytes,
   }
 }

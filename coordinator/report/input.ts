@@ -35,6 +35,8 @@ export interface ReportInput {
   /** One per reduction, and how long each took. */
   history: readonly StepRecord[]
   stepMs: readonly number[]
+  /** Null where no worker told it. */
+  peakMemoryBytes: number | null
   faults: readonly WorkerFault[]
   reduction: RunReport['reduction']
   wallMs: Readonly<Record<string, number>>

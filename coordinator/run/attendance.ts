@@ -14,6 +14,7 @@ export class Attendance {
   #hasChanged = false
   #failures = 0
   #most = 0
+  #peakMemoryBytes = 0
   #reference: Picture | null = null
 
   /** The first image of the forget set. */
@@ -24,6 +25,15 @@ export class Attendance {
   /** The most members at once. */
   get most(): number {
     return this.#most
+  }
+
+  /** Of the worker process that has needed most so far. */
+  get peakMemoryBytes(): number {
+    return this.#peakMemoryBytes
+  }
+
+  needed(bytes: number): void {
+    this.#peakMemoryBytes = Math.max(this.#peakMemoryBytes, bytes)
   }
 
   get peers(): { worker: string; url: string | null }[] {

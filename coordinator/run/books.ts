@@ -25,7 +25,7 @@ export class Books {
     this.#committedAt = performance.now()
   }
 
-  commit(step: StepFigures & { version: number; digest: string; workers: number }): Promise<void> {
+  commit(step: StepFigures & { version: number; digest: string; workers: number; peakMemoryBytes: number }): Promise<void> {
     const now = performance.now()
     const stepMs = now - this.#committedAt
     this.#committedAt = now

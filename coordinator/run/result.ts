@@ -99,6 +99,7 @@ export function reportInput(options: RunOptions, attendance: { most: number; ref
     stepsPerSecond: trainMs > 0 ? (1000 * steps) / trainMs : null,
     history: records,
     stepMs: commits.map(({ stepMs }) => stepMs),
+    peakMemoryBytes: commits.reduce((most, { peakMemoryBytes = 0 }) => Math.max(most, peakMemoryBytes), 0) || null,
     faults: history.faults,
     reduction: job.kind === 'evaluate' ? null : { reducer: settings.reducer, wire: job.training.wire },
     wallMs: spentMs,

@@ -239,7 +239,11 @@ export class Run {
   #commit({ type: _, ...step }: CommandOf<'commit'>): void {
     this.#attendance.progressed()
     const { version, losses } = step
-    this.#background(this.#books.commit(step).then(() => this.#dispatch({ type: 'committed', version })))
+    this.#background(
+      this.#books
+        .commit({ ...step, peakMemoryBytes: this.#attendance.peakMemoryBytes })
+        .then(() => this.#dispatch({ type: 'committed', version })),
+    )
     this.#options.onEvent({ type: 'progress', phase: 'train', done: version, total: this.#state.settings.steps, losses })
   }
 
@@ -258,10 +262,9 @@ export class Run {
   }
 
   async #save({ version, digest, files, state }: Exported, last: boolean): Promise<void> {
-    const { folder } = this.#options
-    const saved = await folder.saveCheckpoint(version, files, state, last)
+    const saved = await this.#options.folder.saveCheckpoint(version, files, state, last)
     await this.#books.record({ type: 'checkpoint', version, digest, ...saved })
-    await folder.prune(version)
+    await this.#options.folder.prune(version)
     this.#dispatch({ type: 'saved', version })
   }
 
@@ -295,6 +298,7 @@ export class Run {
         return this.#dispatch({ type: 'opened', worker, summary, parentDigest, held })
       }
       case 'at':
+        this.#attendance.needed(message.peakMemoryBytes ?? 0)
         return this.#dispatch({ type: 'at', worker, version: message.version, digest: message.digest })
       case 'computed':
         return this.#training?.onComputed(worker, message)

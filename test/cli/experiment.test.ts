@@ -102,7 +102,7 @@ t.test('an experiment goes on after a failure, is interrupted, resumed, and ends
   t.equal(again.status, 0, again.stderr)
   t.match(again.stdout, 'A tiny table')
   t.match(again.stdout, /report +runs\/table-quick\/experiment\.html/)
-  t.match(again.stdout, /lost: lost not run/)
+  t.match(again.stdout, /lost: 1 of 1 jobs not run/)
 })
 
 t.test('an attack with controls runs its arms', async (t) => {

@@ -8,7 +8,7 @@ import type { SessionSummary } from '../../protocol/messages.ts'
 import { checkpointFiles, tinyJob, writePictures } from '../support/tiny-job.ts'
 import { lethe } from './command.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(180_000)
 
 const summary: SessionSummary = {
   parameterCount: 1_000_000,
@@ -65,7 +65,20 @@ t.test('a slow line, a fast one, bf16', async (t) => {
   )
   const fast = planOf(job, step, socket, { workers: 2, link: 100e9 / 8, latency: null })
   t.equal(fast.link.bytesPerSecond, 1e9, 'no more than a socket here takes')
-  t.match(planText(fast), 'a line of 12.5 GB/s, of which payload gets 94 %: 1 GB/s are reckoned with')
+  t.match(planText(fast), 'a line of 12.5 GB/s, of which payload gets 94 %; reckoned with: 1 GB/s, the slower of line and socket')
+})
+
+t.test('where another reducer than that of auto is much faster, it is named', async (t) => {
+  const { job } = await jobFolder(t)
+  const found = planOf(job, step, { bytesPerSecond: 1e8, latencyMs: 0.1 }, { workers: 8, link: null, latency: null })
+  t.equal(found.auto.reducer, 'central')
+  t.equal(found.best?.reducer, 'sharded')
+  t.match(planText(found), /Pass --reducer sharded for that, where workers reach each other .*: with `auto`, 1\.\d\d× at best\.\n$/)
+  t.notMatch(
+    planText(planOf(job, step, socket, { workers: 2, link: null, latency: null })),
+    /Pass --reducer/,
+    'a few percent are no reason',
+  )
 })
 
 t.test('more workers than micro-batches gain nothing', async (t) => {

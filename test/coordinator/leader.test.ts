@@ -12,14 +12,16 @@ t.setTimeout(60_000)
 
 t.test('a user that may not lead is told so at once', async (t) => {
   const server = await startTemplate(t, ['coordinator-1', 'worker-1'])
+  mkdirSync(join(server.folder, 'model'))
+  const job = toyJob(join(server.folder, 'model'))
   let started = 0
   const start = async (user: string, cluster: string) => {
     const folder = join(server.folder, `coordinator-${started++}`)
-    mkdirSync(join(folder, 'model'), { recursive: true })
+    mkdirSync(folder)
     const { tls, credentials } = server.options(user)
     const events: CoordinatorEvent[] = []
     const coordinator = await startCoordinator({
-      job: toyJob(join(folder, 'model')),
+      job,
       out: join(folder, 'run'),
       bus: { url: server.tlsUrl, cluster, credentials },
       tls: tls as TlsFiles,

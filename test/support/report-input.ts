@@ -69,6 +69,7 @@ export function reportInput(made: MadeUp): ReportInput {
       }
     }),
     stepMs: Array.from({ length: made.steps }, (_, step) => 500 + step),
+    peakMemoryBytes: 512_000_000,
     faults: [],
     reduction: { reducer: 'central', wire: 'f32' },
     wallMs: { prepare: 2_310, before: 24_800, train: 160_100, after: 25_300 },

@@ -202,7 +202,7 @@ export class Executor {
   #reached(digest: string): void {
     const { holding, watermark, send } = this.#options
     watermark.set('step', holding.session.step)
-    send({ type: 'at', version: holding.session.step, digest })
+    send({ type: 'at', version: holding.session.step, digest, peakMemoryBytes: 1024 * process.resourceUsage().maxRSS })
     this.#answerExports()
   }
 

@@ -29,6 +29,9 @@ export function provenanceSection(report: RunReport): string {
     ...(reduction === null ? [] : [['gradients', `${whereAdded[reduction.reducer]}, sent as ${reduction.wire}`] as [string, string]]),
     ...faults.map(({ message, host }): [string, string] => ['excluded', `${escaped(message)}${host ? ` (${escaped(host)})` : ''}`]),
     ...(cost.millisecondsPerStep === null ? [] : [['time per step', timeText(cost)] as [string, string]]),
+    ...(cost.peakMemoryBytes === null
+      ? []
+      : [['memory of a worker, at most', `${Math.round(cost.peakMemoryBytes / 1e6)} MB`] as [string, string]]),
     [
       'wall time',
       escaped(

@@ -31,7 +31,7 @@ t.test('the page holds every part, is self-contained, and escapes what it shows'
     '&#62; 20',
     'Pareto front',
     'data:image/png;base64,AAAA',
-    'z not run',
+    '1 of 1 jobs not run',
   ])
     t.ok(html.includes(part), part)
   t.equal(html.match(/<svg class="plot"/g)?.length, 2, 'one recovery curve a row')
@@ -45,12 +45,12 @@ t.test('the table of a terminal', async (t) => {
   const text = experimentTable(await madeUp())
   t.match(text, /calm +100\.0 % \(72\.2 to 100\.0 %\)/)
   t.match(text, /calm +kept data +0\.0 % +5\.0 % .* > 20 +90\.0 % at the end +10\.0 % at the end/)
-  t.match(text, /late: z not run/)
+  t.match(text, /late: 1 of 1 jobs not run/)
 })
 
 t.test('an experiment of which nothing has finished', async (t) => {
   const expansion = { name: 'none', title: 'None', text: '', budget: 'full', titles: {} }
   const report = await experimentReportOf({ expansion, results: [madeUpModel('z', { row: { m: 'z' } }, null)], rerun: () => '' })
   t.match(experimentHtml(report, new Map()), /No job of the table has finished/)
-  t.match(experimentTable(report), /z not run/)
+  t.match(experimentTable(report), /1 of 1 jobs not run/)
 })
