@@ -80,10 +80,28 @@ export function classStrip(pictures: readonly JudgedPicture[], isForgotten: bool
   )
 }
 
+/** Rows of a class sheet have so many samples at most. */
+const sheetColumns = 16
+
+/** A row for each class, of the first samples; those of a forgotten class that are recognised are framed in red. Null without samples. */
+function classSheet({ job, evaluation, ...input }: ReportInput, phase: Phase): Picture | null {
+  const judged = judgedPictures({ job, evaluation, ...input }, evaluation.get(phase))
+  if (judged.length === 0) return null
+  const forgotten = new Set(job.data.forget?.labels)
+  const rows = [...new Set(judged.map(({ asked }) => asked))].map((asked) =>
+    judged.filter((one) => one.asked === asked).slice(0, sheetColumns),
+  )
+  const shown = rows.flat()
+  const isBack = ({ asked, seen }: JudgedPicture) => asked !== null && forgotten.has(asked) && asked === seen
+  return grid(
+    shown.map(({ picture }) => picture),
+    { columns: rows[0].length, gap: 2, background: paper, frame: (i) => (isBack(shown[i]) ? red : undefined) },
+  )
+}
+
 /** The pictures of a run as files: the forgotten image, and one sheet per phase and metric. */
 export function pictureFiles(input: ReportInput): FileBytes[] {
-  if (!input.referenceImage) return []
-  const files = [{ path: 'images/forgotten.png', bytes: encodePng(input.referenceImage) }]
+  const files = input.referenceImage ? [{ path: 'images/forgotten.png', bytes: encodePng(input.referenceImage) }] : []
   for (const phase of ['before', 'after'] as const) {
     for (const [metric, name] of [
       ['reconstruction', 'reconstructions'],
@@ -93,6 +111,8 @@ export function pictureFiles(input: ReportInput): FileBytes[] {
       if (pictures.length > 0)
         files.push({ path: `images/${name}-${phase}.png`, bytes: encodePng(sheet(pictures, metric === 'hits' ? 16 : 10)) })
     }
+    const classes = classSheet(input, phase)
+    if (classes) files.push({ path: `images/classes-${phase}.png`, bytes: encodePng(classes) })
   }
   return files
 }

@@ -1,5 +1,5 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import t from 'tap'
 import { checkDataFiles } from '../../cli/data-files.ts'
 import { jobYaml } from '../../protocol/jobfile.ts'
@@ -14,7 +14,7 @@ t.test('a data file that is not there ends a run before any worker starts', asyn
   for (const { path, bytes } of checkpointFiles()) writeFileSync(join(cwd, 'parent', path), bytes)
   const job = tinyJob('unlearn', await writePictures(cwd))
   writeFileSync(join(cwd, 'job.yaml'), jobYaml(job))
-  const absolute = mapPaths(job, (path) => join(cwd, path))
+  const absolute = mapPaths(job, (path) => resolve(cwd, path))
   t.doesNotThrow(() => checkDataFiles(absolute))
 
   const paths: string[] = []
@@ -22,7 +22,7 @@ t.test('a data file that is not there ends a run before any worker starts', asyn
     if (path !== 'parent') paths.push(path)
     return path
   })
-  rmSync(join(cwd, paths[paths.length - 1]))
+  rmSync(resolve(cwd, paths[paths.length - 1]))
   t.throws(() => checkDataFiles(absolute), { code: 'DATA_FILE_MISSING', received: 'ENOENT' })
   const run = await lethe(['run', 'job.yaml', '--out', 'out'], { cwd })
   t.match(run, { status: 20, stderr: /^error DATA_FILE_MISSING: cannot read .*ENOENT/m })
