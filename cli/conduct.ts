@@ -29,7 +29,8 @@ export async function conduct(options: ConductOptions): Promise<void> {
     options.coordinator.bus ? `A coordinator that stands by takes over; without one, r${resume}` : `R${resume}`,
   )
   try {
-    const { report } = await conductRun(options, interrupt)
+    const { report, wasFinished } = await conductRun(options, interrupt)
+    if (wasFinished) process.stderr.write('this run was finished before: nothing was computed (--fresh starts over)\n')
     print(report, options.coordinator.out, options.json)
   } finally {
     interrupt.release()

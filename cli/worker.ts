@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Command } from 'commander'
 import { LetheError } from '../protocol/errors.ts'
 import { createIdentity } from '../protocol/identity.ts'
@@ -39,17 +40,20 @@ SIGTERM lets a worker finish what it has in hand, and leave; a second one ends i
       const token = joinToken(options.tokenFile)
       if (!token) throw new LetheError('CONNECTION_TOKEN', { message: 'no join token was given' })
       const { identity, tls, credentials, insecure } = readSecurity(options, 'worker')
+      const own = identity ?? createIdentity()
+      // By these the coordinator's reports and tokens know this worker; a name such as w3 is of one membership.
+      const log = openLog('worker', 'info').child({ host: hostname(), fingerprint: own.fingerprint })
       const { runWorker } = await import('../worker/main.ts')
       await runWorker({
         bus: options.bus,
         cluster: options.cluster,
         token,
-        identity: identity ?? createIdentity(),
+        identity: own,
         tls,
         credentials,
         insecure,
         mesh: { host: options.meshHost, port: options.meshPort, url: options.meshUrl, tls },
-        log: openLog('worker', 'info'),
+        log,
         signal: leaveSignal(),
       })
     })

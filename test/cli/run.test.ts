@@ -41,6 +41,7 @@ t.test('a run ends with a table, a report and a checkpoint; the same command aga
   t.equal(first.status, 0, first.stderr)
   t.match(first.stdout, /loss on the kept data/)
   t.match(first.stdout, 'runs/small/report.html')
+  t.match(first.stderr, /^waiting for workers to be ready: 0 of 2$/m)
   t.match(first.stderr, /^steps 4\/4/m)
   const out = join(cwd, 'runs/small')
   for (const path of [
@@ -54,6 +55,7 @@ t.test('a run ends with a table, a report and a checkpoint; the same command aga
   }
   const again = await lethe(['run', file, '--json'], { cwd })
   t.equal(again.status, 0, again.stderr)
+  t.match(again.stderr, /^this run was finished before: nothing was computed/)
   const report = runReport.parse(JSON.parse(again.stdout))
   t.same(report, JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')), 'stdout is the report and nothing else')
   t.match(report, { workers: 2, steps: 4, checkpoint: { sha256: /^[0-9a-f]{64}$/ } })

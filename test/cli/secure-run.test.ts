@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createIdentity, identityPem, publicKeyPem } from '../../protocol/identity.ts'
@@ -82,8 +83,12 @@ t.test('only who has certificate, token and key gets in, and the bits are the sa
 
   const joined = await join('--token-file', 'bound', ...key, ...mutual)
   if (joined.status !== 0) return t.fail(joined.stderr)
+  const line = joined.stderr.split('\n').find((one) => one.includes('joined as w'))
+  t.match(JSON.parse(line ?? '{}'), { host: hostname(), fingerprint: worker.fingerprint }, 'its log tells which worker it is')
   const secure = await ended
   t.equal(secure.status, 0, secure.stderr)
+  const command = `npx lethe worker --bus ${bus} --token-file ISSUED_TOKEN_FILE ${tls(authority, server).join(' ')}`
+  t.ok(secure.stderr.includes(`start workers with:\n  ${command}\n`), secure.stderr)
   const plain = await reference
   t.equal(plain.status, 0, plain.stderr)
   t.equal(JSON.parse(secure.stdout).checkpoint.sha256, JSON.parse(plain.stdout).checkpoint.sha256)

@@ -56,7 +56,7 @@ t.test('the number of workers, their deaths and their arrivals never change a bi
 
   t.test('one is killed while it measures', async (t) => {
     const run = await startToyRun(t, job, join(folder, 'killed-measuring'), { workers: 2, faults: [{ microBatchMs: 25 }] })
-    await run.reached(8, 'before')
+    await run.reached(8, 'measure')
     run.pool[0].child.kill('SIGKILL')
     const report = await run.result
     t.equal(report.checkpoint.sha256, checkpoint.sha256)

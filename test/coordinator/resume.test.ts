@@ -129,7 +129,7 @@ t.test('a job measures nothing from its first to its last coordinator', async (t
   const job = toyJob(join(folder, 'model'), { steps: 3 })
   const out = join(folder, 'run')
   const run = await startToyRun(t, job, out, { faults: [{ microBatchMs: 20 }] })
-  await run.reached(8, 'before')
+  await run.reached(8, 'measure')
   await run.stop('enough')
   await t.rejects(startCoordinator({ job: unmeasured(job), out }), { code: 'RUN_EXISTS' })
   const again = await startToyRun(t, job, out)

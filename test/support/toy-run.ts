@@ -98,7 +98,7 @@ export async function startToyRun(t: Test, job: Job, out: string, { workers = 1,
   t.teardown(() => coordinator.stop('the test is over'))
   const pool = Array.from({ length: workers }, (_, i) => startWorker(t, coordinator.bus, faults[i] ?? faults[0]))
   /** Resolves when so many steps, or samples of a measurement, are done. */
-  const reached = (done: number, phase = 'train') =>
+  const reached = (done: number, phase: 'train' | 'measure' = 'train') =>
     new Promise<void>((resolve) => {
       listeners.push((event) => {
         if (event.type === 'progress' && event.phase === phase && event.done >= done) resolve()
