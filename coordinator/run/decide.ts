@@ -73,6 +73,7 @@ function absorb(state: RunState, event: RunEvent, now: number, commands: RunComm
       for (const version of [...state.digests.keys()]) if (version < state.durable) state.digests.delete(version)
       return true
     case 'evaluated':
+      if (event.rewinds !== state.rewinds) return false
       // Whoever has the same unit, because the first one left before its answer was written, need not go on with it.
       for (const member of state.members.values()) if (member.unit === event.unit) member.unit = null
       state.pending.set(

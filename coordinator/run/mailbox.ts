@@ -12,6 +12,7 @@ export interface Ticket {
   worker: string
   version: number
   unit: number
+  rewinds: number
 }
 
 const imageBytesPerSample = 2 ** 20

@@ -68,6 +68,8 @@ export function depart(state: RunState, worker: string, now: number, commands: R
 /** May the run go on from this, where nobody follows? What the journal does not know yet must bring the figures of its step. */
 function isSource(state: RunState, held: Held): boolean {
   if (held.version < state.durable || held.version > state.settings.steps) return false
+  // Before a run went back it may have been further: what is to be measured on the way must be passed again.
+  if (state.settings.stops.some((stop) => stop < held.version && (state.pending.get(stop)?.length ?? 0) > 0)) return false
   const known = state.digests.get(held.version)
   if (known !== undefined && known !== held.digest) return false
   if (held.version > state.journaled) return held.version === state.journaled + 1 && held.figures !== null
@@ -112,6 +114,7 @@ export function adopt(state: RunState, commands: RunCommand[]): boolean {
   for (const later of [...state.digests.keys()]) if (later > version) state.digests.delete(later)
   for (const stop of state.settings.stops) if (stop > version) state.pending.set(stop, unitsOf(state.settings))
   if (state.end > version) state.end = state.settings.steps
+  state.rewinds += 1
   commands.push({ type: 'rewind', version })
   return true
 }

@@ -52,7 +52,7 @@ export function handOutUnits(state: RunState, commands: RunCommand[]): string {
     const unit = state.pending.get(state.version)?.shift()
     if (unit === undefined) break
     member.unit = unit
-    commands.push({ type: 'evaluate', worker: member.worker, version: state.version, unit })
+    commands.push({ type: 'evaluate', worker: member.worker, version: state.version, unit, rewinds: state.rewinds })
   }
   return `measuring version ${state.version}`
 }

@@ -13,6 +13,7 @@ import { Books } from './books.ts'
 import { decide } from './decide.ts'
 import { type Exported, Exports } from './exports.ts'
 import { Mailbox } from './mailbox.ts'
+import { Measuring } from './measuring.ts'
 import type { RunOptions } from './options.ts'
 import { reportInput, settingsOf } from './result.ts'
 import { Roster } from './roster.ts'
@@ -40,6 +41,7 @@ export class Run {
   readonly #books: Books
   readonly #exports = new Exports()
   readonly #mailbox: Mailbox
+  readonly #measuring: Measuring
   readonly #roster: Roster
   readonly #state: RunState
   readonly #events: RunEvent[] = []
@@ -56,6 +58,14 @@ export class Run {
     this.#options = options
     this.#books = new Books(options.journal, options.history)
     this.#mailbox = new Mailbox(options.job, this.#exports, options.settings.reducer === 'sharded')
+    const { job, onEvent } = options
+    this.#measuring = new Measuring({
+      job,
+      onEvent,
+      books: this.#books,
+      mailbox: this.#mailbox,
+      dispatch: (event) => this.#dispatch(event),
+    })
     this.#state = initialState(settingsOf(options.job, options.settings), resumed(options.history, endOf(options.job, options.history)))
     this.#roster = new Roster({
       welcome: {
@@ -207,8 +217,8 @@ export class Run {
       case 'sendState':
         return this.#sendState(command)
       case 'evaluate': {
-        const ticket = this.#mailbox.issue({ worker: command.worker, version: command.version, unit: command.unit })
-        return this.#roster.get(command.worker)?.send({ type: 'evaluate', ticket, unit: this.#mailbox.units[command.unit] })
+        const { worker, unit } = command
+        return this.#roster.get(worker)?.send({ type: 'evaluate', ticket: this.#mailbox.issue(command), unit: this.#mailbox.units[unit] })
       }
       case 'part':
         return this.#roster.get(command.worker)?.close(command.reason)
@@ -369,25 +379,10 @@ export class Run {
         this.#exports.complete(ticket, version, digest, payload)
         return this.#dispatch({ type: 'exported', worker, ticket, version, digest })
       }
-      case 'evaluation': {
-        const { version, unit } = this.#mailbox.close(worker, message.ticket)
-        const { values, judged } = message
+      case 'evaluation':
         this.#attendance.progressed()
-        // The worker before left after it had answered: its answer is being written.
-        if (this.#options.history.evaluated.get(version)?.has(unit)) return
-        // Training must not begin before what was measured of the parent is durable: nobody could measure it again.
-        const written = this.#books.record({ type: 'evaluated', version, unit, values, judged, payload })
-        return this.#background(written.then(() => this.#evaluated(worker, version, unit)))
-      }
+        return this.#background(this.#measuring.take(this.#mailbox.close(worker, message.ticket), message, payload))
     }
-  }
-
-  #evaluated(worker: string, version: number, unit: number): void {
-    const { job, history, onEvent } = this.#options
-    const done = this.#mailbox.samples(history.evaluated.get(version)?.keys())
-    onEvent({ type: 'progress', phase: 'measure', version, done, total: this.#mailbox.samples() })
-    if (endOf(job, history) === version) this.#dispatch({ type: 'enough', version })
-    this.#dispatch({ type: 'evaluated', worker, version, unit })
   }
 
   #onLeft(worker: string, reason: string): void {

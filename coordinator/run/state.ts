@@ -120,6 +120,8 @@ export interface RunState {
   released: StepFigures | null
   export: { ticket: number; worker: string; version: number; checkpoint: boolean } | null
   tickets: number
+  /** How often the run went back to repeat steps that may come out differently: what was measured before does not count. */
+  rewinds: number
   /** By stop: units still to be given out, in the order in which they are. */
   pending: Map<number, number[]>
 }
@@ -140,7 +142,7 @@ export type RunEvent =
   | { type: 'exported'; worker: string; ticket: number; version: number; digest: string }
   | { type: 'saved'; version: number }
   /** The answer to a unit is durable. */
-  | { type: 'evaluated'; worker: string; version: number; unit: number }
+  | { type: 'evaluated'; worker: string; version: number; unit: number; rewinds: number }
   /** What was measured at this stop says that there is nothing to go on for. Comes before the last `evaluated` of the stop. */
   | { type: 'enough'; version: number }
   | { type: 'tick' }
@@ -161,7 +163,8 @@ export type RunCommand =
   /** Write what the export with this ticket gave. */
   | { type: 'save'; ticket: number; version: number; last: boolean }
   | { type: 'sendState'; worker: string; version: number; ticket: number | null }
-  | { type: 'evaluate'; worker: string; version: number; unit: number }
+  /** `rewinds` comes back with `evaluated`. */
+  | { type: 'evaluate'; worker: string; version: number; unit: number; rewinds: number }
   /** Part from a worker that did nothing wrong; it may join again. */
   | { type: 'part'; worker: string; reason: string }
   /** Part from a worker whose parameters are of no use any more: it joins again with the parent's. */
@@ -224,6 +227,7 @@ export function initialState(settings: RunSettings, resumed: Resumed): RunState 
     released: null,
     export: null,
     tickets: 0,
+    rewinds: 0,
     pending: new Map(settings.stops.map((stop) => [stop, unitsOf(settings).filter((unit) => !resumed.evaluated.get(stop)?.has(unit))])),
   }
 }

@@ -90,7 +90,8 @@ export class Checks {
       case 'checkpoint':
         if (event.version > this.commits.length || event.digest !== this.commits[event.version - 1])
           this.#violate('equal digests', `checkpoint ${event.version} is not the committed version`)
-        this.#checkpoint = { version: event.version, digest: event.digest }
+        // A leader without the disk of the one before writes earlier ones again.
+        if (event.version > this.#checkpoint.version) this.#checkpoint = { version: event.version, digest: event.digest }
         return
       case 'finished':
         this.isFinished = true

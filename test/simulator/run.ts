@@ -34,7 +34,7 @@ export class ModelRun {
   readonly #options: ModelRunOptions
   readonly #names = new Map<string, ModelWorker>()
   readonly #meshUrls = new Map<string, string | null>()
-  readonly #tickets = new Map<number, { worker: string; version: number; unit: number }>()
+  readonly #tickets = new Map<number, { worker: string; version: number; unit: number; rewinds: number }>()
   readonly #training: ModelTraining
   #issued = 0
   #events: RunEvent[] = []
@@ -184,9 +184,9 @@ export class ModelRun {
       case 'sendState':
         return this.#sendState(command)
       case 'evaluate': {
-        const { worker, version, unit } = command
+        const { worker, version, unit, rewinds } = command
         this.#issued += 1
-        this.#tickets.set(this.#issued, { worker, version, unit })
+        this.#tickets.set(this.#issued, { worker, version, unit, rewinds })
         this.roster.get(worker)?.send({ type: 'evaluate', ticket: this.#issued, unit: { metric: 'hits', start: unit, count: 1 } })
         return
       }
@@ -308,14 +308,14 @@ export class ModelRun {
         const ticket = this.#tickets.get(message.ticket)
         if (ticket?.worker !== worker) return unasked('a measurement')
         this.#tickets.delete(message.ticket)
-        const { version, unit } = ticket
+        const { version, unit, rewinds } = ticket
         const { evaluated } = this.#options.history
         // The worker before left after it had answered: its answer is being written.
         if (evaluated.get(version)?.has(unit)) return
         const event: JournalEvent = { type: 'evaluated', version, unit, values: [message.value], judged: null, payload: new Uint8Array(0) }
         return this.#record(event, () => {
           if (knownEnd(cluster.scenario.job, evaluated) === version) this.dispatch({ type: 'enough', version })
-          this.dispatch({ type: 'evaluated', worker, version, unit })
+          this.dispatch({ type: 'evaluated', worker, version, unit, rewinds })
         })
       }
     }

@@ -328,7 +328,7 @@ t.test('what the run waits for a worker for', async (t) => {
   t.notOk(hasWork(run.state, 'w1'), 'before it is a member')
   run.open('w1')
   t.ok(hasWork(run.state, 'w1'), 'a measurement')
-  run.tell({ type: 'evaluated', worker: 'w1', version: 0, unit: 0 })
+  run.tell({ type: 'evaluated', worker: 'w1', version: 0, unit: 0, rewinds: 0 })
   const { epoch } = run.one('plan')
   t.ok(hasWork(run.state, 'w1'), 'its part of a step')
   run.tell({ type: 'delivered', worker: 'w1', epoch, start: 0, end: 8, computeMs: 1 })
@@ -374,9 +374,12 @@ t.test('measurements', async (t) => {
   run.open('w2')
   t.strictSame(run.heard(), ['evaluate', 'evaluate'])
   run.tell({ type: 'left', worker: 'w1', reason: '' })
-  run.tell({ type: 'evaluated', worker: 'w2', version: 0, unit: 1 })
+  run.tell({ type: 'evaluated', worker: 'w2', version: 0, unit: 1, rewinds: 0 })
   t.match(run.one('evaluate'), { worker: 'w2', unit: 0 }, 'the unit of one that left comes first')
-  run.tell({ type: 'evaluated', worker: 'w2', version: 0, unit: 0 }, { type: 'evaluated', worker: 'w2', version: 0, unit: 2 })
+  run.tell(
+    { type: 'evaluated', worker: 'w2', version: 0, unit: 0, rewinds: 0 },
+    { type: 'evaluated', worker: 'w2', version: 0, unit: 2, rewinds: 0 },
+  )
   t.ok(run.heard().includes('finish'))
   run.tell({ type: 'tick' })
   t.strictSame(run.heard(), [], 'what comes later is not heard')
