@@ -81,16 +81,17 @@ export class Network {
     const { chance } = this.#world
     if (!this.#reaches(from) || chance.happens(this.weather.lossShare)) return
     const generation = this.#generation
+    // A process that was started again has no part in what it asked before.
+    const { life } = from
     this.#world.after(this.#delayMs(), () => {
       if (generation !== this.#generation) return
       const result = serve()
-      if (!chance.happens(this.weather.lossShare)) this.#deliver(from, () => answer(result))
+      if (!chance.happens(this.weather.lossShare)) this.#deliver(from, () => answer(result), life)
     })
   }
 
-  #deliver(to: Process, deliver: () => void): void {
+  #deliver(to: Process, deliver: () => void, life = to.life): void {
     const generation = this.#generation
-    const { life } = to
     this.#world.after(this.#delayMs(), () => {
       if (generation === this.#generation && this.#reaches(to)) to.receive(life, deliver)
     })
