@@ -1,11 +1,16 @@
 import type { Admission } from '../protocol/admission.ts'
 import type { Bus } from '../protocol/bus/bus.ts'
+import { BusRefused } from '../protocol/bus/refused.ts'
 import { downSubject, joinSubject, upSubject } from '../protocol/bus/subjects.ts'
 import { LetheError } from '../protocol/errors.ts'
 import { decodeMessage, encodeMessage } from '../protocol/frame.ts'
 import { type DownPacket, helloSchema, upPacket } from '../protocol/messages.ts'
 import type { Log } from './run/events.ts'
 import type { Run } from './run/run.ts'
+
+/** How often, and how long, a bus that is away is asked again. */
+const subscribeAgainMs = 250
+const subscribePatienceMs = 30_000
 
 export interface ControlOptions {
   bus: Bus
@@ -36,11 +41,13 @@ export class Control {
   /** From now on workers are heard. @returns what ends that. */
   async listen(run: Run): Promise<() => void> {
     const { bus, cluster, runId } = this.#options
-    const joins = await bus.subscribe(joinSubject(cluster, runId), ({ data, respond }) => {
-      // A deposed leader leaves the answer to the new one.
-      if (this.#options.leads()) respond(this.#answer(run, data))
-    })
-    const packets = await bus.subscribe(upSubject(cluster, runId), ({ data }) => this.#receive(run, data))
+    const joins = await patiently(() =>
+      bus.subscribe(joinSubject(cluster, runId), ({ data, respond }) => {
+        // A deposed leader leaves the answer to the new one.
+        if (this.#options.leads()) respond(this.#answer(run, data))
+      }),
+    )
+    const packets = await patiently(() => bus.subscribe(upSubject(cluster, runId), ({ data }) => this.#receive(run, data)))
     bus.onConnection((isConnected) => run.setBus(isConnected))
     return () => {
       joins.unsubscribe()
@@ -70,4 +77,17 @@ export class Control {
       this.#options.log.debug({ code: LetheError.from(error).code }, 'a packet that is none was dropped')
     }
   }
+}
+
+/** A bus that is away for a moment must not end a leader that has just been elected; one that refuses will not think better of it. */
+async function patiently<Value>(subscribe: () => Promise<Value>): Promise<Value> {
+  const givenUpAt = performance.now() + subscribePatienceMs
+  for (;;)
+    try {
+      return await subscribe()
+    } catch (error) {
+      const isAway = LetheError.from(error).code === 'BUS_UNAVAILABLE' && !(error instanceof BusRefused)
+      if (!isAway || performance.now() > givenUpAt) throw error
+      await new Promise((resolve) => setTimeout(resolve, subscribeAgainMs))
+    }
 }

@@ -23,7 +23,11 @@ export class Measuring {
   }
 
   /** Training must not begin before what was measured of the parent is durable: nobody could measure it again. */
-  async take(ticket: Ticket, { values, judged }: Extract<WorkerBulk, { type: 'evaluation' }>, payload: Uint8Array<ArrayBuffer>): Promise<void> {
+  async take(
+    ticket: Ticket,
+    { values, judged }: Extract<WorkerBulk, { type: 'evaluation' }>,
+    payload: Uint8Array<ArrayBuffer>,
+  ): Promise<void> {
     const { job, books, mailbox, dispatch, onEvent } = this.#options
     const { version, unit } = ticket
     const { evaluated } = books.history
