@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { parseExperiment } from '../../protocol/experiment/file.ts'
 import { jobYaml, parseJob } from '../../protocol/jobfile.ts'
 import { examplesPath, lethe } from './command.ts'
 
@@ -21,10 +22,14 @@ t.test('changes of the command line and JSON', async (t) => {
   t.match(JSON.parse(stdout), { seed: 7, method: { lambda: 0.25 }, training: { steps: 3 } })
 })
 
-t.test('every example is a job', async (t) => {
-  const examples = readdirSync(examplesPath).filter((name) => name.endsWith('.yaml'))
+t.test('every example is a job, or an experiment', async (t) => {
+  const read = (folder: string) => readdirSync(join(examplesPath, folder)).filter((name) => name.endsWith('.yaml'))
+  const examples = [...read('.'), ...read('jobs').map((name) => `jobs/${name}`)]
   t.ok(examples.includes('quickstart.yaml'))
-  for (const name of examples) t.ok(parseJob(readFileSync(join(examplesPath, name), 'utf8'), { file: name }), name)
+  for (const name of examples) {
+    const text = readFileSync(join(examplesPath, name), 'utf8')
+    t.ok(/^kind: experiment$/m.test(text) ? parseExperiment(text, name) : parseJob(text, { file: name }), name)
+  }
 })
 
 t.test('the two quickstarts differ in the method alone', async (t) => {
