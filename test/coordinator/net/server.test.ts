@@ -54,8 +54,10 @@ t.test('strangers that say nothing, or never end, lose their socket', async (t) 
   ]
   const slow = setInterval(() => sockets[2].write('X-A: b\r\n'), 100)
   const began = performance.now()
-  await Promise.all(sockets.map((socket) => Promise.race([once(socket.resume(), 'end'), once(socket, 'close')])))
-  clearInterval(slow)
+  t.teardown(() => clearInterval(slow))
+  // Whoever still writes when the server parts may get a reset instead of an end.
+  for (const socket of sockets) socket.on('error', () => {}).resume()
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve))))
   t.ok(performance.now() - began < 5000)
   for (const socket of sockets) socket.destroy()
 })
