@@ -28,11 +28,14 @@ export function natsLog(context: NatsContext, name: string): Log {
       (await streamExists(context, stream)) ? (await jsm.streams.info(stream)).state.last_seq : 0,
     )
 
+  let first: Promise<unknown> | null = null
   return {
     last,
     async append(data, expectedLast) {
       checkPayload(data)
-      return context.call(`append to the log ${name}`, async () => {
+      // A new stream is not heard at once: several appends that try again would overtake each other, so the others wait for the first.
+      if (first) await first.catch(() => {})
+      const appending = context.call(`append to the log ${name}`, async () => {
         try {
           const expect = { lastSequence: expectedLast }
           return (await withStream(context, config, () => js.publish(subject, data, { expect }))).seq
@@ -41,6 +44,8 @@ export function natsLog(context: NatsContext, name: string): Log {
           throw error
         }
       })
+      first ??= appending
+      return appending
     },
     async *read() {
       const end = await last()
