@@ -4,7 +4,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LetheError } from '../protocol/errors.ts'
 import { unmeasured } from '../protocol/evaluation.ts'
 import type { Job } from '../protocol/job.ts'
-import { maxJobBytes, parseJob, resolvePaths } from '../protocol/jobfile.ts'
+import { parseJob, resolvePaths } from '../protocol/jobfile.ts'
+import { maxYamlBytes } from '../protocol/yaml.ts'
 
 const maxTokenBytes = 4096
 
@@ -44,10 +45,10 @@ export function readJob(file: string, { set, steps, evaluate = true }: JobOption
 export function readText(file: string): string {
   try {
     const { size } = statSync(file)
-    if (size > maxJobBytes) {
+    if (size > maxYamlBytes) {
       throw new LetheError('JOB_INVALID', {
         message: 'the job file is too large',
-        expected: `at most ${maxJobBytes} bytes`,
+        expected: `at most ${maxYamlBytes} bytes`,
         received: `${size} bytes`,
       })
     }

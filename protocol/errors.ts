@@ -51,7 +51,7 @@ export const errorTable = {
   DATA_LABEL: {
     exitCode: 26,
     title: 'The labels of the data do not fit the model',
-    hint: 'Labels are classes of the model: num_class_embeds in its config.json, the last one free where labels are dropped.',
+    hint: 'Labels are classes of the model: num_class_embeds in its config.json, the last one free where labels are dropped; num_classes for a classifier.',
   },
 
   DATA_ATTACK: {
@@ -68,7 +68,7 @@ export const errorTable = {
   CHECKPOINT_MISSING: {
     exitCode: 30,
     title: 'The checkpoint cannot be read',
-    hint: 'A checkpoint is a folder with config.json and diffusion_pytorch_model.safetensors.',
+    hint: 'A checkpoint is a folder with config.json and diffusion_pytorch_model.safetensors (model.safetensors for a classifier).',
   },
   CHECKPOINT_FORMAT: {
     exitCode: 31,
@@ -78,7 +78,7 @@ export const errorTable = {
   CHECKPOINT_CONFIG: {
     exitCode: 32,
     title: 'The model configuration is not supported',
-    hint: 'Lethe reads diffusers UNet2DModel configurations.',
+    hint: 'Lethe reads configurations of diffusers UNet2DModel, and of its own ImageClassifier.',
   },
   CHECKPOINT_TENSORS: {
     exitCode: 33,

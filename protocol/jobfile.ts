@@ -1,12 +1,11 @@
-import { basename, resolve } from 'node:path'
-import { Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify, visit } from 'yaml'
+import { resolve } from 'node:path'
+import { Document, isScalar, stringify, visit } from 'yaml'
 import { LetheError } from './errors.ts'
 import { issueError, named } from './issues.ts'
 import { type Job, jobSchema } from './job.ts'
 import { applyOverride, type Override, parseOverride } from './overrides.ts'
 import { mapPaths } from './paths.ts'
-
-export const maxJobBytes = 1 << 20
+import { deepest, readYaml } from './yaml.ts'
 
 export interface ParseOptions {
   /** Name of the file in messages. */
@@ -20,19 +19,10 @@ export interface ParseOptions {
  * Throws JOB_NOT_YAML, JOB_UNKNOWN_KEY, JOB_INVALID or JOB_BATCH_NOT_MULTIPLE, naming the line; USAGE for a malformed override.
  */
 export function parseJob(text: string, { file, overrides: texts = [] }: ParseOptions = {}): Job {
-  if (Buffer.byteLength(text) > maxJobBytes) {
-    throw new LetheError('JOB_INVALID', {
-      message: 'the job file is too large',
-      expected: `at most ${maxJobBytes} bytes`,
-      received: `${Buffer.byteLength(text)} bytes`,
-    })
-  }
-  const lines = new LineCounter()
-  const place = (offset: number) => `${file ? basename(file) : 'line'}${file ? ':' : ' '}${lines.linePos(offset).line}`
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const { document, plain, place } = readYaml(text, 'job', file)
   const overrides = texts.map(parseOverride)
   const locate = (path: readonly PropertyKey[]) => placeOf(document, overrides, path, place)
-  const value = overrides.reduce(applyOverride, plainValue(document, place))
+  const value = overrides.reduce(applyOverride, plain)
   const parsed = jobSchema.safeParse(value)
   if (!parsed.success) throw issueError(parsed.error.issues, { schema: jobSchema, value, locate })
   checkTogether(parsed.data, locate)
@@ -60,16 +50,6 @@ export function jobYaml(job: Job): string {
   return stringify(document, { lineWidth: 0, flowCollectionPadding: false })
 }
 
-function plainValue(document: Document.Parsed, place: (offset: number) => string): unknown {
-  const fault = document.errors[0] ?? document.warnings[0]
-  if (fault) throw new LetheError('JOB_NOT_YAML', { message: `${place(fault.pos[0])}: ${fault.message}` })
-  try {
-    return document.toJS({ maxAliasCount: 100 })
-  } catch (error) {
-    throw new LetheError('JOB_NOT_YAML', { message: error instanceof Error ? error.message : String(error), cause: error })
-  }
-}
-
 /** The override that set the value, or the line of its key, or that of the nearest thing around it that is in the file. */
 function placeOf(
   document: Document.Parsed,
@@ -85,21 +65,6 @@ function placeOf(
   const madeBy = depth < keys.length ? overrides.find((override) => startsWith(override.path, keys)) : undefined
   if (madeBy) return `--set ${madeBy.path.join('.')}`
   return offset === undefined ? undefined : place(offset)
-}
-
-/** How much of a path the file has, and where the last of it begins: a key, or an entry of a list. */
-function deepest(contents: Node | null, keys: readonly string[]): { depth: number; offset: number | undefined } {
-  let node: unknown = contents
-  let offset = contents?.range?.[0]
-  for (const [depth, key] of keys.entries()) {
-    const pair = isMap<Node, Node>(node) ? node.items.find((one) => isScalar(one.key) && String(one.key.value) === key) : undefined
-    const entry = isSeq<Node>(node) ? node.items[Number(key)] : undefined
-    const start = pair?.key ?? entry
-    if (!start?.range) return { depth, offset }
-    offset = start.range[0]
-    node = pair ? pair.value : entry
-  }
-  return { depth: keys.length, offset }
 }
 
 /** What one field cannot know alone. */

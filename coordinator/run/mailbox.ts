@@ -63,7 +63,9 @@ export class Mailbox {
       case 'evaluation': {
         const { count } = this.units[this.#ticket(worker, message.ticket).unit]
         if (message.values.length !== count) throw unasked(worker, `${message.values.length} values`)
-        return count * imageBytesPerSample + judgedBytes(message.judged, count)
+        const numbers = judgedBytes(message.judged, count)
+        if (message.totalBytes < numbers) throw unasked(worker, 'less than its header says of')
+        return count * imageBytesPerSample + numbers
       }
     }
   }

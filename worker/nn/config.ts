@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LetheError } from '../../protocol/errors.ts'
+import { parseConfig } from './parse-config.ts'
 
 /*
  * diffusers' UNet2DModel configuration: the keys that Lethe computes with. Values that would change the computation in a way not built
@@ -50,16 +51,7 @@ export type UNet2DConfig = z.output<typeof unet2dSchema>
 
 /** Throws CHECKPOINT_CONFIG with the key, what is supported and what was found. */
 export function parseUNet2DConfig(json: unknown): UNet2DConfig {
-  const result = unet2dSchema.safeParse(json)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]
-  const key = issue.path.join('.')
-  throw new LetheError('CHECKPOINT_CONFIG', {
-    message: key ? `config.json: ${key}: ${issue.message}` : `config.json: ${issue.message}`,
-    received: key
-      ? JSON.stringify(issue.path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown>)?.[part], json))
-      : undefined,
-  })
+  return parseConfig(unet2dSchema, json)
 }
 
 export function sampleSize(config: UNet2DConfig): { height: number; width: number } {
