@@ -39,8 +39,8 @@ export interface EvaluationResult {
 
 /** The same job with nothing to measure. */
 export function unmeasured(job: Job): Job {
-  const { unitSize, threshold } = job.evaluate
-  return { ...job, evaluate: { unitSize, threshold, distance: false } }
+  const { unitSize, threshold, before } = job.evaluate
+  return { ...job, evaluate: { unitSize, threshold, before, distance: false } }
 }
 
 export function evaluationUnits(job: Job): EvaluationUnit[] {

@@ -103,7 +103,7 @@ const sampler = z
   .strictObject({ name: z.enum(['ddpm', 'ddim']).default('ddpm'), steps: z.int().positive().max(1000).default(50) })
   .prefault({})
 
-/** What is measured before and after. Work is cut into units of a fixed number of samples, so results do not depend on workers. */
+/** What is measured, before and after. Work is cut into units of a fixed number of samples, so results do not depend on workers. */
 const evaluate = z
   .strictObject({
     /** The forgotten image noised to `timestep` and denoised again, `noises` times with fixed keys. */
@@ -162,6 +162,8 @@ const evaluate = z
       .optional(),
     /** How far the weights have moved since the run began: L2 norm over all of them. */
     distance: z.boolean().default(false),
+    /** Is an `unlearn` job measured before its first step too? Rows of an experiment that begin at one checkpoint need that once. */
+    before: z.boolean().default(true),
     /** Samples of one unit of evaluation work. */
     unitSize: z.int().positive().max(1024).default(16),
     /** L2 below which a reconstruction or a sample counts as the forgotten image (SISS: 10 of a typical 14.6 to digits). */

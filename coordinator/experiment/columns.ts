@@ -127,6 +127,14 @@ export const columns: readonly Column[] = [
     of: ({ distance: { after } }) => (after === null ? null : { value: after, samples: null }),
   },
   {
+    key: 'peakMemory',
+    label: 'peak memory, MiB',
+    note: 'most resident memory of a worker process',
+    isShare: false,
+    better: null,
+    of: ({ cost: { peakMemoryBytes } }) => (peakMemoryBytes === null ? null : { value: peakMemoryBytes / 2 ** 20, samples: null }),
+  },
+  {
     key: 'msPerStep',
     label: 'ms per step',
     note: 'median wall time of an update on the machine that ran it',

@@ -48,7 +48,7 @@ export async function writeExperimentReport({ expansion, out, outcomes, commandO
       await sheetsOfRow(
         out,
         results.filter(({ job }) => jobs.includes(job.id)),
-        seeds[0],
+        { seed: seeds[0], all: results },
       ),
     )
   await replaceFile(join(out, 'experiment.html'), Buffer.from(experimentHtml(report, sheets)))
@@ -77,15 +77,34 @@ function isSame(report: RunReport, written: Job): boolean {
   return found.success && settings(found.data) === settings(written)
 }
 
+interface Line {
+  seed: string
+  all: readonly JobResult[]
+}
+
 /** Before and after of the model, and what each attack makes of it. */
-async function sheetsOfRow(out: string, line: readonly JobResult[], seed: string): Promise<Sheet[]> {
+async function sheetsOfRow(out: string, line: readonly JobResult[], { seed, all }: Line): Promise<Sheet[]> {
   const own = line.filter((result) => result.report !== null && seedOf(result) === seed)
   const sheets: Sheet[] = []
-  for (const { job } of own.filter((result) => result.job.job.kind !== 'attack'))
-    sheets.push(...(await sheetsOf(join(out, job.id), { before: 'before', after: 'after' })))
+  for (const result of own.filter(({ job }) => job.job.kind !== 'attack')) {
+    const found = await sheetsOf(join(out, result.job.id), { before: 'before', after: 'after' })
+    const before = isMeasuredOnce(result) ? all.find((other) => measures(other, result)) : undefined
+    if (before) sheets.push(...(await sheetsOf(join(out, before.job.id), { before: 'before', after: 'before' })))
+    sheets.push(...found)
+  }
   for (const result of own.filter(({ job }) => job.job.kind === 'attack')) {
     const [last] = (await sheetsOf(join(out, result.job.id), { before: 'before', after: `after the attack ${result.job.id}` })).slice(-1)
     if (last) sheets.push(last)
   }
   return sheets
+}
+
+/** With `evaluate.before: false` the model that it began with is measured by another row. */
+function isMeasuredOnce({ job: { job } }: JobResult): boolean {
+  return job.kind === 'unlearn' && !job.evaluate.before
+}
+
+/** Does `other` measure, as it is, the checkpoint that `result` began with? */
+function measures(other: JobResult, { report }: JobResult): boolean {
+  return other.job.job.kind === 'evaluate' && other.report !== null && other.report.parentSha256 === report?.parentSha256
 }

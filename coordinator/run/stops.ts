@@ -12,7 +12,7 @@ export function stopsOf(job: Job): number[] {
     case 'train':
       return [totalRounds(roundsOf(job))]
     case 'unlearn':
-      return [0, totalRounds(roundsOf(job))]
+      return [...(job.evaluate.before ? [0] : []), totalRounds(roundsOf(job))]
     case 'attack':
       return [...new Set([...job.attack.measureAt, job.training.steps])].sort((a, b) => a - b)
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { LetheError } from '../../protocol/errors.ts'
 import type { AttackJob, StepJob } from '../../protocol/job.ts'
 import { type DataSet, openDataSet } from './dataset.ts'
@@ -20,7 +21,7 @@ export interface Pools {
 
 /**
  * Throws DATA_*: DATA_ATTACK where an attack's images hold what was to be forgotten, DATA_ALTERNATIVE where an alternative is missing, is
- * of other size, or is of a forgotten class.
+ * of other size, is of a forgotten class, or is a forgotten image.
  */
 export async function openPools(job: StepJob, data: DataSet, isConditional: boolean): Promise<Pools> {
   const all = (set: DataSet) => Uint32Array.from({ length: set.items }, (_, index) => index)
@@ -36,23 +37,30 @@ export async function openPools(job: StepJob, data: DataSet, isConditional: bool
   return { keep: await keep(), forget, alternative: await openAlternative(job, data) }
 }
 
-/** The hash names an item without showing it. */
 function checkAttack(job: AttackJob, data: DataSet, own: DataSet, isConditional: boolean): void {
   checkSize(own, data, 'the images of the attack')
-  const forgotten = new Set(Array.from(data.forget, (index) => pixelsOf(data, index)))
-  const labels = new Set(isConditional ? job.data.forget.labels : [])
-  for (let index = 0; index < own.items; index++) {
-    if (!labels.has(own.labels[index]) && !forgotten.has(pixelsOf(own, index))) continue
-    const hash = own.manifest.hashes.subarray(index * hashBytes, (index + 1) * hashBytes)
-    throw new LetheError('DATA_ATTACK', {
-      message: 'the images of the attack hold what was to be forgotten',
-      expected: 'neither a forgotten image nor an image of a forgotten class',
-      received: `item ${index}, SHA-256 ${Buffer.from(hash).toString('hex')}`,
-    })
-  }
+  const received = forgottenIn(own, data, isConditional ? job.data.forget.labels : [])
+  if (received === null) return
+  throw new LetheError('DATA_ATTACK', {
+    message: 'the images of the attack hold what was to be forgotten',
+    expected: 'neither a forgotten image nor an image of a forgotten class',
+    received,
+  })
 }
 
-const pixelsOf = (data: DataSet, index: number) => Buffer.from(data.read(index)).toString('latin1')
+/** The first image of `own` that is a forgotten one or has one of these labels; null where there is none. Its hash names it without showing it. */
+function forgottenIn(own: DataSet, data: DataSet, labels: readonly number[] = []): string | null {
+  const forgotten = new Set(Array.from(data.forget, (index) => contentOf(data, index)))
+  for (let index = 0; index < own.items; index++) {
+    if (!labels.includes(own.labels[index]) && !forgotten.has(contentOf(own, index))) continue
+    const hash = own.manifest.hashes.subarray(index * hashBytes, (index + 1) * hashBytes)
+    return `item ${index}, SHA-256 ${Buffer.from(hash).toString('hex')}`
+  }
+  return null
+}
+
+/** Of the pixels alone: the same picture under another label is the same picture. */
+const contentOf = (data: DataSet, index: number) => createHash('sha256').update(data.read(index)).digest('base64')
 
 async function openAlternative({ data: { alternative, forget }, method }: StepJob, data: DataSet): Promise<Pool | null> {
   if (!alternative) {
@@ -65,6 +73,13 @@ async function openAlternative({ data: { alternative, forget }, method }: StepJo
   if (alternative.sources) {
     const own = await openDataSet({ sources: alternative.sources })
     checkSize(own, data, 'the alternative images')
+    const received = forgottenIn(own, data)
+    if (received !== null)
+      throw new LetheError('DATA_ALTERNATIVE', {
+        message: 'the alternative images hold what is to be forgotten',
+        expected: 'no forgotten image',
+        received,
+      })
     return {
       data: own,
       items: firstOf(

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { writeExperimentReport } from '../../../coordinator/experiment/write.ts'
 import type { Expansion } from '../../../protocol/experiment/expand.ts'
+import { jobSchema } from '../../../protocol/job.ts'
 import { encodePng } from '../../../protocol/picture.ts'
 import { keptLoss, madeUpModel, recognised } from '../../support/experiment.ts'
 
@@ -35,4 +36,25 @@ t.test('finished runs are found in their folders, with their pictures; what is d
   t.equal(html.match(/data:image\/png;base64,/g)?.length, 1, 'one sheet: the other file is no picture')
   t.match(html, 'none failed (COMPUTE_NOT_FINITE)')
   t.same(readdirSync(out).sort(), ['damaged', 'experiment.html', 'experiment.json', 'good', 'other'])
+})
+
+t.test('a row that is measured once shows before it what another row measured of its checkpoint', async (t) => {
+  const out = t.testdir({})
+  const made = ['pretrained', 'once', 'stranger'].map((id) => madeUpModel(id, { row: { method: id } }, { ...recognised(1, 80) }))
+  const results = made.map(({ job, report }, i) => {
+    const { name, seed, model, data, evaluate } = job.job
+    const evaluateOnly = { kind: 'evaluate', name, seed, model, data, evaluate }
+    const changed = jobSchema.parse(i === 0 ? evaluateOnly : { ...job.job, evaluate: { ...evaluate, before: false } })
+    const parentSha256 = (i === 2 ? 'b' : 'a').repeat(64)
+    return { job: { ...job, job: changed, written: changed }, report: { ...report, kind: changed.kind, job: changed, parentSha256 } }
+  })
+  for (const { job, report } of results) {
+    mkdirSync(join(out, job.id, 'images'), { recursive: true })
+    writeFileSync(join(out, job.id, 'report.json'), JSON.stringify(report))
+    writeFileSync(join(out, job.id, 'images/samples-after.png'), picture)
+  }
+  const expansion: Expansion = { name: 'e', title: 'E', text: '', budget: 'full', titles: {}, jobs: results.map(({ job }) => job) }
+  await writeExperimentReport({ expansion, out, outcomes: new Map(), commandOf: () => 'x', rerun: () => 'y' })
+  const html = readFileSync(join(out, 'experiment.html'), 'utf8')
+  t.equal(html.match(/data:image\/png;base64,/g)?.length, 4, 'one each, and one more for the row that shares the checkpoint')
 })

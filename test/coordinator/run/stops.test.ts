@@ -16,7 +16,9 @@ function journal(job: AttackJob, forgotten: Record<number, number>, { without = 
 
 t.test('an attack is measured where it asks for it and at its end', async (t) => {
   t.same(stopsOf(attackJob()), [0, 10, 40])
-  t.same(stopsOf(madeUpRun().job), [0, 60])
+  const { job } = madeUpRun()
+  t.same(stopsOf(job), [0, 60])
+  t.same(stopsOf({ ...job, evaluate: { ...job.evaluate, before: false } }), [60])
 })
 
 t.test('the first stop at which the attack has succeeded', async (t) => {

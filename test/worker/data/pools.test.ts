@@ -49,6 +49,12 @@ t.test('alternatives by label, by source, as many as asked', async (t) => {
   t.equal(other?.data.labels[0], 9)
   await t.rejects(poolsOf(dimum()), { code: 'DATA_ALTERNATIVE', expected: 'data.alternative' })
   await t.rejects(poolsOf(dimum({ labels: [5] })), { code: 'DATA_ALTERNATIVE', received: '5 in both' })
+  const hidden = poolsOf(dimum({ sources: [zero, { ...forgotten, label: 0 }] }))
+  await t.rejects(
+    hidden,
+    { code: 'DATA_ALTERNATIVE', received: /^item 1, SHA-256 [0-9a-f]{64}$/ },
+    'what is to be forgotten is no alternative',
+  )
   await t.rejects(poolsOf(dimum({ labels: [77] })), { code: 'DATA_ALTERNATIVE' })
   t.throws(() => dimum({ labels: [1], sources: [zero] }), 'one or the other')
 })

@@ -97,5 +97,5 @@ t.test('units are those of the job, and none where a metric is not asked for', a
   const units = evaluationUnits(job)
   const count = (metric: string) => units.filter((unit) => unit.metric === metric).reduce((sum, unit) => sum + unit.count, 0)
   t.same(['reconstruction', 'hits', 'keepLoss'].map(count), [4, 6, 6])
-  t.same(evaluationUnits({ ...job, evaluate: { unitSize: 4, threshold: 10, distance: false } }), [])
+  t.same(evaluationUnits({ ...job, evaluate: { unitSize: 4, threshold: 10, before: true, distance: false } }), [])
 })
