@@ -3,7 +3,7 @@ import { expandExperiment } from '../protocol/experiment/expand.ts'
 import { experimentSchema } from '../protocol/experiment/schema.ts'
 import { conductExperiment } from './experiment-conduct.ts'
 import { readText, runFolder } from './options.ts'
-import { coordinatorOptions, type RunOptions } from './run.ts'
+import { coordinatorOptions, type RunOptions } from './run-options.ts'
 import { shellWord } from './terminal.ts'
 
 /** An attack with its controls: an experiment of one line. Its folder holds a run folder for each arm. */

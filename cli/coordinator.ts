@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { LetheError } from '../protocol/errors.ts'
 import { joinToken, wholeNumber } from './options.ts'
-import { addRunOptions, coordinatorOptions, type RunOptions } from './run.ts'
+import { addRunOptions, coordinatorOptions, type RunOptions } from './run-options.ts'
 import { socketUrl } from './security.ts'
 import { workerCommand } from './worker-command.ts'
 

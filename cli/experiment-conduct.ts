@@ -6,10 +6,10 @@ import { LetheError } from '../protocol/errors.ts'
 import type { Expansion, ExperimentJob } from '../protocol/experiment/expand.ts'
 import type { JobOutcome } from '../protocol/experiment/report.ts'
 import { conductRun, resumeCommand } from './conduct.ts'
-import { runCommand } from './experiment.ts'
 import { runJobs } from './experiment-run.ts'
 import { catchInterrupt } from './interrupt.ts'
-import { locally } from './run.ts'
+import { runCommand } from './job-lines.ts'
+import { locally } from './run-options.ts'
 import { paint } from './terminal.ts'
 
 interface ResultOptions {

@@ -1,9 +1,10 @@
-import { join, relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { type Expansion, type ExperimentJob, expandExperiment } from '../protocol/experiment/expand.ts'
+import { type Expansion, expandExperiment } from '../protocol/experiment/expand.ts'
 import { parseExperiment } from '../protocol/experiment/file.ts'
 import { fullBudget } from '../protocol/experiment/schema.ts'
 import { selected } from '../protocol/experiment/select.ts'
+import { listing, planned, planText } from './job-lines.ts'
 import { readText, runFolder, wholeNumber } from './options.ts'
 import { shellWord } from './terminal.ts'
 
@@ -84,33 +85,4 @@ function rerunOf(file: string, { set }: ExperimentOptions): (ids: readonly strin
     const changes = set.flatMap((text) => ['--set', text])
     return ['npx', 'lethe', 'experiment', file, ...changes, ...chosen, '--out', 'runs/again'].map(shellWord).join(' ')
   }
-}
-
-/** The command that runs one job by itself, to the same result in the same place. */
-export function runCommand({ id, file, set, job }: ExperimentJob, out: string, workers: number): string {
-  const words = ['npx', 'lethe', 'run', shown(file), ...set.flatMap((text) => ['--set', text])]
-  const alone = job.kind === 'attack' ? ['--no-controls'] : []
-  return [...words, ...alone, '--workers', String(workers), '--out', shown(join(out, id))].map(shellWord).join(' ')
-}
-
-function shown(path: string): string {
-  const short = relative(process.cwd(), path)
-  return short === '' || short.startsWith('..') ? path : short
-}
-
-function listing(jobs: readonly ExperimentJob[], out: string, workers: number): string {
-  return jobs.map((job) => `${runCommand(job, out, workers)}\n`).join('')
-}
-
-function planned({ id, job, dependsOn, row, controls }: ExperimentJob): object {
-  return { id, dependsOn, row, controls, job }
-}
-
-function planText({ title, budget }: Expansion, jobs: readonly ExperimentJob[]): string {
-  const width = Math.max(...jobs.map(({ id }) => id.length))
-  const lines = jobs.map(({ id, job, dependsOn }) => {
-    const what = job.kind === 'evaluate' ? job.kind : `${job.kind} ${job.method.name}, ${job.training.steps} steps`
-    return `${id.padEnd(width)}  ${what}${dependsOn.length > 0 ? `  needs ${dependsOn.join(', ')}` : ''}\n`
-  })
-  return `${title}: ${jobs.length} jobs, budget ${budget}\n${lines.join('')}`
 }
