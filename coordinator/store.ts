@@ -7,6 +7,7 @@ import { emptyHistory, fold, type History, type Journal } from './journal/journa
 import { LmdbJournal } from './journal/lmdb.ts'
 import { NatsJournal, readJournal } from './journal/nats.ts'
 import type { Log } from './run/events.ts'
+import { differences } from './storage/differences.ts'
 import type { RunFolder } from './storage/folder.ts'
 
 export interface RunIdentity {
@@ -31,8 +32,10 @@ export async function openLocalStore(folder: RunFolder, job: Job, identity: RunI
     const history = journal.read().reduce(fold, emptyHistory())
     const { opened } = history
     if (opened && (opened.jobDigest !== identity.jobDigest || opened.parentSha256 !== identity.parentSha256)) {
-      const what = opened.jobDigest === identity.jobDigest ? 'a run of this job from another checkpoint' : 'a run of another job'
-      throw new LetheError('RUN_EXISTS', { message: `${folder.path} holds ${what}` })
+      const isSameJob = opened.jobDigest === identity.jobDigest
+      const what = isSameJob ? 'a run of this job from another checkpoint' : 'a run of another job'
+      const found = isSameJob ? null : await folder.readJob()
+      throw new LetheError('RUN_EXISTS', { message: `${folder.path} holds ${what}`, received: found ? differing(found, job) : undefined })
     }
     if (!opened) await begin(folder, job, journal, history, identity)
     return { journal, history, isNew }
@@ -41,6 +44,15 @@ export async function openLocalStore(folder: RunFolder, job: Job, identity: RunI
     if (isNew) await folder.clear()
     throw error
   }
+}
+
+const differencesShown = 5
+
+/** Undefined where they differ in no setting, as by a classifier that was trained anew under its old name. */
+function differing(there: unknown, now: Job): string | undefined {
+  const all = differences(there, now)
+  const more = all.length > differencesShown ? `, and ${all.length - differencesShown} more` : ''
+  return all.length > 0 ? `${all.slice(0, differencesShown).join('; ')}${more}` : undefined
 }
 
 /** @throws LetheError RUN_EXISTS where the folder holds another run than this one of a cluster. */

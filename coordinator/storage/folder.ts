@@ -4,6 +4,7 @@ import { stringify } from 'yaml'
 import { type FileBytes, listingDigest, sha256Aside } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { Job } from '../../protocol/job.ts'
+import { maxYamlBytes, readYaml } from '../../protocol/yaml.ts'
 import { diskError, namesIn, partName, replaceFile, replaceFolder } from './files.ts'
 
 /** What a run writes, beside `logs/`. The journal comes last: a folder that was cleared halfway is still a run folder. */
@@ -83,6 +84,21 @@ export class RunFolder {
 
   async writeJob(job: Job): Promise<void> {
     await replaceFile(join(this.path, 'job.yaml'), Buffer.from(stringify(job)))
+  }
+
+  /** The job that the folder holds, for people to compare: unchecked, null where it cannot be read. */
+  async readJob(): Promise<unknown> {
+    const path = join(this.path, 'job.yaml')
+    const size = await stat(path).then(
+      (found) => found.size,
+      () => Number.POSITIVE_INFINITY,
+    )
+    if (size > maxYamlBytes) return null
+    try {
+      return readYaml(await readFile(path, 'utf8'), 'job').plain
+    } catch {
+      return null
+    }
   }
 
   /** Removes what a run wrote here; logs stay. */

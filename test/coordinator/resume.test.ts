@@ -86,7 +86,7 @@ t.test('what is in the run folder decides', async (t) => {
   const report = await run.result
 
   const other = toyJob(join(folder, 'model'), { steps: 4 })
-  await t.rejects(startCoordinator({ job: other, out }), { code: 'RUN_EXISTS' })
+  await t.rejects(startCoordinator({ job: other, out }), { code: 'RUN_EXISTS', received: 'training.steps: 3 there, 4 now' })
   writeFileSync(join(folder, 'model', 'diffusion_pytorch_model.safetensors'), 'others')
   await t.rejects(startCoordinator({ job, out }), { code: 'RUN_EXISTS', message: /from another checkpoint/ })
   const replaced = await startToyRun(t, unmeasured(other), out, { fresh: true })
