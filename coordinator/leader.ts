@@ -3,7 +3,6 @@ import type { Admission } from '../protocol/admission.ts'
 import type { Bus } from '../protocol/bus/bus.ts'
 import { BusRefused } from '../protocol/bus/refused.ts'
 import { upSubject } from '../protocol/bus/subjects.ts'
-import type { FileBytes } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
 import type { Job } from '../protocol/job.ts'
 import type { RunReport } from '../protocol/report.ts'
@@ -12,6 +11,7 @@ import { Leadership, mayNotLead } from './leadership/lead.ts'
 import type { CoordinatorEvent, Log } from './run/events.ts'
 import { Run } from './run/run.ts'
 import type { RunFolder } from './storage/folder.ts'
+import type { RunFile } from './storage/parent.ts'
 import { finishedReport, openClusterStore, type RunIdentity, type Store } from './store.ts'
 
 export interface LeaderOptions {
@@ -19,8 +19,8 @@ export interface LeaderOptions {
   written: Job
   identity: RunIdentity
   runId: string
-  /** Those of the parent checkpoint, and of the classifier where there is one. */
-  files: readonly FileBytes[]
+  /** Those of the parent checkpoint, and of what measures: classifier and extractors. */
+  files: readonly RunFile[]
   folder: RunFolder
   fresh: boolean
   /** Opened already where no other coordinator can lead; null where the journal is on the bus. */

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { Admission } from '../protocol/admission.ts'
 import { type Bus, busPayloadBytes } from '../protocol/bus/bus.ts'
 import { openBus } from '../protocol/bus/open.ts'
-import { digestOf, filesDigest, sha256 } from '../protocol/digest.ts'
+import { digestOf, listingDigest, sha256 } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
 import { encodeMessage } from '../protocol/frame.ts'
 import type { Job } from '../protocol/job.ts'
@@ -82,17 +82,17 @@ const ownCluster = 'default'
 
 /**
  * Runs one job with whatever workers join. On NATS several coordinators may be started for one job: one leads, the others stand by.
- * @throws LetheError CHECKPOINT_MISSING, RUN_EXISTS, RUN_LOCKED, CONNECTION_PORT, CONNECTION_INSECURE, BUS_UNAVAILABLE, STORAGE_FULL or
+ * @throws LetheError CHECKPOINT_MISSING, EXTRACTOR_MISSING, RUN_EXISTS, RUN_LOCKED, CONNECTION_PORT, CONNECTION_INSECURE, BUS_UNAVAILABLE, STORAGE_FULL or
  * STORAGE_WRITE before anything is computed.
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { job, written = job, fresh = false, onEvent = () => {}, log = silentLog, host = '127.0.0.1', tls } = options
   const token = options.token ?? (options.issuer ? null : randomBytes(24).toString('base64url'))
   checkOptions(options, host)
-  const { parent, classifier } = await readRunFiles(job)
-  // Another classifier measures otherwise: it is another job.
-  const jobDigest = digestOf(classifier.length === 0 ? written : [written, filesDigest(classifier)])
-  const identity = { jobDigest, parentSha256: filesDigest(parent) }
+  const { parent, instruments } = await readRunFiles(job)
+  // Another classifier or extractor measures otherwise: it is another job.
+  const jobDigest = digestOf(instruments.length === 0 ? written : [written, listingDigest(instruments)])
+  const identity = { jobDigest, parentSha256: listingDigest(parent) }
   const runId = sha256(Buffer.from(`${identity.jobDigest} ${identity.parentSha256}`))
   const folder = new RunFolder(options.out)
   await folder.check()
@@ -140,7 +140,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       written,
       identity,
       runId,
-      files: [...parent, ...classifier],
+      files: [...parent, ...instruments],
       folder,
       fresh,
       store,

@@ -9,7 +9,7 @@ const sections: readonly [from: number, to: number, title: string][] = [
   [1, 9, 'Command line'],
   [10, 19, 'Job file'],
   [20, 29, 'Data'],
-  [30, 39, 'Checkpoint'],
+  [30, 39, 'Checkpoint and extractors'],
   [40, 49, 'Connection'],
   [50, 59, 'Compute'],
   [60, 69, 'Storage'],

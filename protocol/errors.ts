@@ -2,8 +2,8 @@ import { z } from 'zod'
 
 /**
  * Every failure that a user can meet, as one table: a stable code, the exit status of the process, and what to do next.
- * The table is the source of `docs/errors.md`. Ranges: 2 usage, 10–19 job file, 20–29 data, 30–39 checkpoint,
- * 40–49 connection, 50–59 compute, 60–69 storage, 70–79 run, 130 interrupted.
+ * The table is the source of `docs/errors.md`. Ranges: 2 usage, 10–19 job file, 20–29 data, 30–39 checkpoint and
+ * extractors, 40–49 connection, 50–59 compute, 60–69 storage, 70–79 run, 130 interrupted.
  */
 export const errorTable = {
   USAGE: { exitCode: 2, title: 'The command line is not valid', hint: 'Run `npx lethe --help`.' },
@@ -86,6 +86,21 @@ export const errorTable = {
     hint: 'config.json and the weights must come from the same model.',
   },
   CHECKPOINT_NOT_FINITE: { exitCode: 34, title: 'The checkpoint holds NaN or infinite weights', hint: 'Take an earlier checkpoint.' },
+  EXTRACTOR_MISSING: {
+    exitCode: 35,
+    title: 'A file of `evaluate.extractors` cannot be read',
+    hint: 'Paths in a job are relative to the job file.',
+  },
+  EXTRACTOR_FORMAT: {
+    exitCode: 36,
+    title: 'A file of `evaluate.extractors` is not what it should be',
+    hint: 'An extractor is one ONNX file with all its weights, captions a safetensors file; docs/jobs.md says how to export them.',
+  },
+  EXTRACTOR_SHAPE: {
+    exitCode: 37,
+    title: 'An extractor does not fit the images, or its options',
+    hint: 'It takes one float32 input [N,C,H,W] and gives features [N,F]; docs/jobs.md has its options.',
+  },
 
   CONNECTION_REFUSED: {
     exitCode: 40,

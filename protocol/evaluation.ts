@@ -1,3 +1,4 @@
+import type { Score } from './extractors.ts'
 import { itemsOf } from './items.ts'
 import type { Job } from './job.ts'
 
@@ -27,15 +28,36 @@ export interface EvaluationUnit {
 
 /**
  * Answer to a unit. reconstruction and hits: value = L2 distance to the forgotten image; keepLoss: mean ε-loss of that sample;
- * accuracy: 1 where the classifier is right about that image, else 0. A model that has diverged may give values that are not finite.
+ * accuracy: 1 where the classifier is right about that image, else 0; samples and references: the class that the classifier sees. A model that has diverged may give values that are not finite.
  */
 export interface EvaluationResult {
   values: number[]
   /** 8-bit pictures, [count, height, width, channels] flattened; empty for keepLoss and accuracy. */
   images: Uint8Array
-  /** What a classifier says of each image, [count, width] each: class probabilities, and its features. Absent for other metrics. */
-  judged?: { probabilities: Float32Array; features: Float32Array }
+  /** What networks say of each image: matrices [count, width] in the order of `readingsOf`. Absent where there are none. */
+  readings?: readonly Float32Array[]
 }
+
+/** What one network says of an image: class probabilities or features of the classifier, or what the extractor of that number gives. */
+export type Reading = 'probabilities' | 'features' | number
+
+/** Which images each score needs. */
+const imagesOf: Record<Score, readonly Metric[]> = { fid: ['samples', 'references'], sscd: ['reconstruction'], clip: ['samples'] }
+
+/**
+ * The readings of each image of a metric. Of an extractor for FID they are its features; for the other scores one number, that of the
+ * image.
+ */
+export function readingsOf({ classifier, extractors = [] }: Job['evaluate'], metric: Metric): Reading[] {
+  const isJudged = classifier !== undefined && (metric === 'samples' || metric === 'references')
+  return [
+    ...(isJudged ? (['probabilities', 'features'] as const) : []),
+    ...extractors.flatMap(({ score }, number) => (imagesOf[score].includes(metric) ? [number] : [])),
+  ]
+}
+
+/** Value of a sample where no classifier says a class. */
+export const noClass = -1
 
 /** The same job with nothing to measure. */
 export function unmeasured(job: Job): Job {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { extractorOptions, maxExtractors } from './extractors.ts'
 import { itemsOf } from './items.ts'
 import { classify } from './methods/classify.ts'
 import { denoise } from './methods/denoise.ts'
@@ -132,7 +133,9 @@ const evaluate = z
       .optional(),
     /** Checkpoint folder of the ImageClassifier that judges samples. */
     classifier: path.optional(),
-    /** Samples that the classifier judges: `count` of each of these classes, or `count` in all of a model without classes. */
+    /** ONNX networks that samples and reconstructions are measured through. */
+    extractors: z.array(extractorOptions).min(1).max(maxExtractors).optional(),
+    /** Samples that classifier and extractors look at: `count` of each of these classes, or `count` in all of a model without classes. */
     samples: z
       .strictObject({
         classes: z.array(z.int().min(0)).min(1).max(1000).optional(),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { Document, isScalar, stringify, visit } from 'yaml'
 import { LetheError } from './errors.ts'
+import { extractorName, type Score } from './extractors.ts'
 import { issueError, named } from './issues.ts'
 import { type Job, jobSchema } from './job.ts'
 import { applyOverride, type Override, parseOverride } from './overrides.ts'
@@ -113,10 +114,14 @@ type Refuse = (path: string[], expected: string, received: string, hint?: string
 
 /** What is measured needs something to measure it with, or on. */
 function checkMeasures({ evaluate, data, diffusion, ...job }: Job, refuse: Refuse): void {
-  const { samples, references, classifier, likelihood, membership } = evaluate
+  const { samples, references, classifier, extractors = [], likelihood, membership } = evaluate
   const hint = 'Train one with examples/train-mnist-classifier.yaml, or take one of examples/checkpoints.'
-  if (samples && classifier === undefined)
-    refuse(['evaluate', 'classifier'], 'a classifier, because it judges evaluate.samples', 'nothing', hint)
+  const isSeen = (...by: Score[]) => classifier !== undefined || extractors.some(({ score }) => by.includes(score))
+  if (samples && !isSeen('fid', 'clip'))
+    refuse(['evaluate', 'classifier'], 'a classifier, because it judges evaluate.samples, or an extractor', 'nothing', hint)
+  if (samples && references && !isSeen('fid'))
+    refuse(['evaluate', 'classifier'], 'a classifier or an extractor with score fid, because they see evaluate.references', 'nothing', hint)
+  checkExtractors(evaluate, refuse)
   if (references && !samples) refuse(['evaluate', 'samples'], 'samples, because evaluate.references is compared with them', 'nothing')
   if (samples && samples.sampler.steps > diffusion.timesteps)
     refuse(['evaluate', 'samples', 'sampler', 'steps'], `at most ${diffusion.timesteps}`, String(samples.sampler.steps))
@@ -129,8 +134,35 @@ function checkMeasures({ evaluate, data, diffusion, ...job }: Job, refuse: Refus
   if (job.kind !== 'attack') return
   const last = job.attack.measureAt.find((step) => step > job.training.steps)
   if (last !== undefined) refuse(['attack', 'measureAt'], `at most ${job.training.steps}, which is training.steps`, String(last))
-  if (job.attack.stopAt !== undefined && (!samples?.classes || !data.forget?.labels))
+  if (job.attack.stopAt === undefined) return
+  if (!samples?.classes || !data.forget?.labels)
     refuse(['attack', 'stopAt'], 'evaluate.samples.classes and data.forget.labels, of which the share is taken', 'neither or one')
+  if (classifier === undefined)
+    refuse(['evaluate', 'classifier'], 'a classifier, because attack.stopAt is a share that it tells', 'nothing')
+}
+
+/** A score is of images that the job must ask for. */
+function checkExtractors({ extractors = [], samples, references, reconstruction }: Job['evaluate'], refuse: Refuse): void {
+  extractors.forEach((extractor, number) => {
+    const { score, captions } = extractor
+    const key = ['evaluate', 'extractors', String(number)]
+    const needs = (path: string[], is: boolean, what: string) => {
+      if (!is) refuse(path, `${what}, because evaluate.extractors.${number} has score ${score}`, 'nothing')
+    }
+    if (score === 'fid') {
+      needs(['evaluate', 'samples'], samples !== undefined, 'samples')
+      needs(['evaluate', 'references'], references !== undefined, 'kept images to compare samples with')
+    } else if (score === 'sscd') {
+      needs(['evaluate', 'reconstruction'], reconstruction !== undefined, 'reconstructions')
+    } else {
+      needs(['evaluate', 'samples', 'classes'], samples?.classes !== undefined, 'classes of samples')
+      needs([...key, 'captions'], captions !== undefined, 'embeddings of captions')
+    }
+    if (score !== 'clip' && captions !== undefined) refuse([...key, 'captions'], 'nothing: only the score clip has captions', captions)
+    const name = extractorName(extractor)
+    const isTwice = extractors.slice(0, number).some((one) => one.score === score && extractorName(one) === name)
+    if (isTwice) refuse([...key, 'name'], `a name that no other extractor with score ${score} has`, name)
+  })
 }
 
 function deepFreeze<T>(value: T): T {

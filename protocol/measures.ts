@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { openedExtractor } from './extractors.ts'
 
 /*
  * What is measured of a model, as a report says it: every number with the number of samples that it is over and, where there is one, its
@@ -56,7 +57,7 @@ const shareMeasure = z.object({ samples: count, recognised: count, interval })
 
 /** What the classifier of `evaluate.classifier` says of samples. */
 const sampleMeasure = z.object({
-  /** By class; one entry with class null for a model without classes, of which nothing can be recognised. */
+  /** By class; one entry with class null for a model without classes. Nothing is recognised of one, or without a classifier. */
   classes: z.array(z.object({ class: z.int().nullable(), samples: count, recognised: count.nullable(), interval: interval.nullable() })),
   /** Of the classes of `data.forget.labels` together. The unlearning accuracy is 1 − recognised / samples. */
   forgotten: shareMeasure.nullable(),
@@ -73,6 +74,39 @@ const sampleMeasure = z.object({
     .object({ precision: z.number(), recall: z.number(), neighbours: count, featureSpace: z.string(), samples: count, references: count })
     .nullable(),
 })
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+
+/** All that is needed to compute the same numbers again: the network, and what was done to an image before it saw it. */
+const featureSpace = openedExtractor.extend({
+  name: z.string(),
+  /** Of the ONNX file. */
+  sha256,
+  /** From 8-bit pixels in [0,1]: pixel centres at half numbers, no antialiasing; then less `mean`, divided by `std`. */
+  resize: z.literal('bilinear'),
+  mean: z.array(z.number()),
+  std: z.array(z.number()),
+})
+
+/** A mean over samples with its bootstrap interval, 95 %; null where one is not finite. */
+const scoreMean = z.object({ mean: measured, interval: interval.nullable(), values: z.array(measured), samples: count })
+
+/** What one ONNX network of `evaluate.extractors` says; `seed` is that of samples, noises and intervals. */
+const extractorMeasure = z.discriminatedUnion('score', [
+  /** Fréchet distance of samples of kept classes, of all where the model has none, to kept images of the data. */
+  z.object({ score: z.literal('fid'), space: featureSpace, value: measured, samples: count, references: count, seed: count }),
+  /** Cosine between a reconstruction and the forgotten image that it began with. */
+  z.object({ score: z.literal('sscd'), space: featureSpace, reconstructions: scoreMean, timestep: count, seed: count }),
+  /** 100·max(0, cosine) between a sample and the caption of its class. */
+  z.object({
+    score: z.literal('clip'),
+    space: featureSpace,
+    captionsSha256: sha256,
+    forgotten: scoreMean.nullable(),
+    kept: scoreMean.nullable(),
+    seed: count,
+  }),
+])
 
 /** Negative log-likelihood of forgotten images by the probability-flow ODE. */
 const likelihoodMeasure = z.object({
@@ -142,6 +176,8 @@ export const measures = {
   /** Of a classifier. */
   accuracy: beforeAndAfter(accuracyMeasure).default(neither),
   samples: beforeAndAfter(sampleMeasure).default(neither),
+  /** In the order of the job; null where it has none. */
+  extractors: beforeAndAfter(z.array(extractorMeasure)).default(neither),
   likelihood: beforeAndAfter(likelihoodMeasure).default(neither),
   /** By time. */
   membership: beforeAndAfter(z.array(membershipMeasure)).default(neither),
@@ -155,6 +191,9 @@ export type KeepMeasure = z.output<typeof keepMeasure>
 export type AccuracyMeasure = z.output<typeof accuracyMeasure>
 export type ShareMeasure = z.output<typeof shareMeasure>
 export type SampleMeasure = z.output<typeof sampleMeasure>
+export type FeatureSpace = z.output<typeof featureSpace>
+export type ScoreMean = z.output<typeof scoreMean>
+export type ExtractorMeasure = z.output<typeof extractorMeasure>
 export type LikelihoodMeasure = z.output<typeof likelihoodMeasure>
 export type MembershipMeasure = z.output<typeof membershipMeasure>
 export type AttackPoint = z.output<typeof attackPoint>

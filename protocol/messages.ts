@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { maxWireText, wireErrorSchema } from './errors.ts'
 import { metrics } from './evaluation.ts'
+import { maxExtractors, openedExtractor } from './extractors.ts'
 import { jobSchema } from './job.ts'
 
 /*
@@ -15,11 +16,11 @@ const name = z.string().min(1).max(200)
 /** Float64 that may be NaN or infinite: the coordinator says so in its own words. */
 const anyNumber = z.custom<number>((value) => typeof value === 'number')
 
-/**
- * Numbers of a classifier for each image of a unit: so many class probabilities, and so many features. They are float32 at the start of the
- * payload, probabilities of all images first, and the pictures follow.
- */
-export const judgedSchema = z.strictObject({ classes: count.max(65_536), features: count.max(65_536) }).nullable()
+/** A classifier has two matrices. */
+const maxReadings = 2 + maxExtractors
+
+/** Widths of the matrices of readings, as `evaluated.ts` packs them. */
+export const widthsSchema = z.array(count.max(65_536)).max(maxReadings)
 
 export const evaluationUnitSchema = z.strictObject({
   metric: z.enum(metrics),
@@ -39,6 +40,8 @@ export const sessionSummarySchema = z.strictObject({
   /** Of every image: height, width, channels. */
   imageShape: z.tuple([z.int().positive(), z.int().positive(), z.int().positive()]),
   engine: name,
+  /** In the order of the job; absent where it has none. */
+  extractors: z.array(openedExtractor).max(maxExtractors).optional(),
 })
 
 /** What a worker knows once it has opened the job. */
@@ -80,6 +83,7 @@ export const wireEncoding = z.enum(['f32', 'bf16'])
 export type WireEncoding = z.output<typeof wireEncoding>
 
 const maxNodes = 64 * 16
+const maxFiles = 4 + 2 * maxExtractors
 
 /** Request on `joinSubject`. */
 export const helloSchema = z.strictObject({
@@ -109,8 +113,8 @@ export const welcomeSchema = z.discriminatedUnion('type', [
     heartbeatMs: z.int().positive(),
     runId: digest,
     job: jobSchema,
-    /** Files of the parent checkpoint that follow on the bulk socket, where the worker has no session of this run. */
-    files: z.array(z.strictObject({ path: name, sha256: digest, bytes: count })).max(16),
+    /** Files of the run that follow on the bulk socket, where the worker has no session of it: two checkpoints, and two for each extractor. */
+    files: z.array(z.strictObject({ path: name, sha256: digest, bytes: count })).max(maxFiles),
     reducer: z.enum(['central', 'sharded']),
     /** Opens the sockets between workers of this run. */
     meshKey: digest,
@@ -275,7 +279,7 @@ export const workerBulk = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('file'), ...segment, ticket: count, path: name }),
   /** Closes the answer to `export`. `digest` is of the parameters alone. */
   z.strictObject({ type: z.literal('state'), ...segment, ticket: count, version: count, digest }),
-  z.strictObject({ type: z.literal('evaluation'), ...segment, ticket: count, values: z.array(anyNumber).max(4096), judged: judgedSchema }),
+  z.strictObject({ type: z.literal('evaluation'), ...segment, ticket: count, values: z.array(anyNumber).max(4096), widths: widthsSchema }),
   /** For a worker that cannot be reached directly. */
   z.strictObject({ type: z.literal('relay'), ...segment, to: name, message: meshMessage }),
 ])

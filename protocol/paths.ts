@@ -7,7 +7,7 @@ export function mapPaths(job: Job, change: (path: string) => string): Job {
     return one.type === 'image' ? { ...one, path: change(one.path) } : one
   }
   const { forget, alternative } = job.data
-  const { accuracy, classifier } = job.evaluate
+  const { accuracy, classifier, extractors } = job.evaluate
   const changed = {
     ...job,
     model: 'config' in job.model ? { config: change(job.model.config) } : { checkpoint: change(job.model.checkpoint) },
@@ -21,6 +21,13 @@ export function mapPaths(job: Job, change: (path: string) => string): Job {
       ...job.evaluate,
       ...(accuracy && { accuracy: { ...accuracy, sources: accuracy.sources.map(source) } }),
       ...(classifier !== undefined && { classifier: change(classifier) }),
+      ...(extractors && {
+        extractors: extractors.map((one) => ({
+          ...one,
+          file: change(one.file),
+          ...(one.captions !== undefined && { captions: change(one.captions) }),
+        })),
+      }),
     },
   } as Job
   if (changed.kind !== 'attack') return changed

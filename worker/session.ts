@@ -2,6 +2,7 @@ import { classifierFolder } from '../protocol/checkpoint.ts'
 import { digestOf, type FileBytes, sha256 } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
 import type { EvaluationResult, EvaluationUnit } from '../protocol/evaluation.ts'
+import { extractorsFolder } from '../protocol/extractors.ts'
 import type { Job, StepJob } from '../protocol/job.ts'
 import type { SessionSummary } from '../protocol/messages.ts'
 import { methodOf } from '../protocol/methods/index.ts'
@@ -11,6 +12,7 @@ import { type DataSet, openDataSet } from './data/dataset.ts'
 import { openPools } from './data/pools.ts'
 import { makeSchedule } from './diffusion/schedule.ts'
 import { openEngine } from './engine/open.ts'
+import { openExtractors } from './extractors/open.ts'
 import { Gradients } from './gradients.ts'
 import { openAccuracyData } from './metrics/accuracy.ts'
 import { Measuring } from './metrics/measuring.ts'
@@ -49,9 +51,10 @@ export interface JobSession {
   dispose(): void
 }
 
-/** Opens data, network and programs. `files` are those of the run: parent or config.json, classifier. Throws DATA_*, CHECKPOINT_*. */
+/** Opens data, network and programs. `files` are those of the run: parent or config.json, classifier, extractors. Throws DATA_*, CHECKPOINT_*, EXTRACTOR_*. */
 export async function openSession(job: Job, files: FileBytes[]): Promise<JobSession> {
-  const own = files.filter(({ path }) => !path.startsWith(classifierFolder))
+  const judging = files.filter(({ path }) => path.startsWith(classifierFolder))
+  const own = files.filter((file) => !judging.includes(file) && !file.path.startsWith(extractorsFolder))
   const { model, parameters } = job.kind === 'train' ? Model.initialise(own, job.seed) : Model.load(own)
   checkNetwork(job, model)
   const labelDropout = job.kind === 'evaluate' ? 0 : job.training.labelDropout
@@ -66,7 +69,8 @@ export async function openSession(job: Job, files: FileBytes[]): Promise<JobSess
   const engine = await openEngine(job.engine)
   const schedule = makeSchedule(job.diffusion)
   const original = parameters.slice()
-  const measuring = new Measuring({ job, model, files, data, accuracyData, engine, schedule, original })
+  const extractors = await openExtractors(job, files, data)
+  const measuring = new Measuring({ job, model, files: judging, data, accuracyData, extractors, engine, schedule, original })
   const state = new TrainingState(parameters, job.kind === 'evaluate' ? null : job)
   const summary: SessionSummary = {
     parameterCount: model.parameterCount,
@@ -79,6 +83,7 @@ export async function openSession(job: Job, files: FileBytes[]): Promise<JobSess
     forgetItems: data.forget.length,
     imageShape: [data.height, data.width, data.channels],
     engine: engine.description,
+    ...(extractors.length > 0 && { extractors: extractors.map(({ extractor }) => extractor.opened) }),
   }
   const parts = { summary, model, data, measuring, state }
   if (job.kind === 'evaluate' || pools === null) return new Session({ ...parts, gradients: null })

@@ -2,8 +2,9 @@ import type { Cell, ExperimentReport, ExperimentRow } from '../../protocol/exper
 import { lineKey, lineLabels } from '../../protocol/experiment/rows.ts'
 import { attacksOf, isFinished, seedOf } from './attacks.ts'
 import { cellOf } from './cells.ts'
-import { columns } from './columns.ts'
+import { type Column, columns } from './columns.ts'
 import { comparisonOf } from './comparison.ts'
+import { extractorColumns } from './extractor-columns.ts'
 import type { ExperimentInput, JobResult } from './input.ts'
 
 /** The table of an experiment from the reports of its runs. Pure: the same runs give the same table. */
@@ -16,19 +17,21 @@ export async function experimentReportOf({ expansion, results, rerun }: Experime
     const key = lineKey(row)
     lines.set(key, [...(lines.get(key) ?? []), result])
   }
+  const extracted = extractorColumns(results.flatMap(({ report }) => (report ? [report] : [])))
+  const all = columns.flatMap((column) => [column, ...extracted.filter(({ behind }) => behind === column.key)])
   const rows: ExperimentRow[] = []
-  for (const line of lines.values()) rows.push(await rowOf(line, byId, expansion.titles, rerun))
+  for (const line of lines.values()) rows.push(await rowOf(line, byId, { columns: all, titles: expansion.titles, rerun }))
   const { name, title, text, budget } = expansion
   return {
     name,
     title,
     text,
     budget,
-    columns: columns
+    columns: all
       .filter(({ key }) => rows.some(({ cells }) => Object.hasOwn(cells, key)))
       .map(({ key, label, note, isShare, better }) => ({ key, label, note, isShare, better })),
     rows,
-    comparison: comparisonOf(rows),
+    comparison: comparisonOf(rows, extracted),
     jobs: results.map(jobOf),
   }
 }
@@ -36,8 +39,7 @@ export async function experimentReportOf({ expansion, results, rerun }: Experime
 async function rowOf(
   line: readonly JobResult[],
   byId: ReadonlyMap<string, JobResult>,
-  titles: Readonly<Record<string, string>>,
-  rerun: ExperimentInput['rerun'],
+  { columns, titles, rerun }: { columns: readonly Column[]; titles: Readonly<Record<string, string>>; rerun: ExperimentInput['rerun'] },
 ): Promise<ExperimentRow> {
   const labels = Object.fromEntries(
     lineLabels(line[0].job.row ?? {}).map(([label, value]) => [label, Object.hasOwn(titles, value) ? titles[value] : value]),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { judgedSchema, sessionSummarySchema } from '../../protocol/messages.ts'
+import { sessionSummarySchema, widthsSchema } from '../../protocol/messages.ts'
 import { runReport, type WorkerFault, workerFault } from '../../protocol/report.ts'
 import { dataDigest, type Resumed } from '../run/state.ts'
 
@@ -11,7 +11,7 @@ const count = z.int().min(0)
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
 const figures = z.record(z.string(), z.number())
 
-export const journalEvent = z.discriminatedUnion('type', [
+const event = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('opened'), jobDigest: digest, parentSha256: digest }),
   /** A coordinator leads from here on; what an earlier one still appends is refused. */
   z.strictObject({ type: z.literal('led'), epoch: count, coordinator: z.string() }),
@@ -43,14 +43,29 @@ export const journalEvent = z.discriminatedUnion('type', [
     unit: count,
     /** May be infinite or NaN: zod's own number is neither. */
     values: z.array(z.custom<number>((value) => typeof value === 'number')),
-    judged: judgedSchema,
+    widths: widthsSchema,
     payload: z.instanceof(Uint8Array),
   }),
   /** Wall time that one coordinator spent in a phase. */
   z.strictObject({ type: z.literal('spent'), phase: z.string(), ms: z.number().min(0) }),
   z.strictObject({ type: z.literal('finished'), report: runReport }),
 ])
-export type JournalEvent = z.output<typeof journalEvent>
+
+/** Journals from before there were extractors say `judged` where there are widths now: of a classifier's classes and features, or null. */
+const judgedBefore = z.looseObject({
+  type: z.literal('evaluated'),
+  judged: z.strictObject({ classes: count, features: count }).nullable(),
+})
+
+function renewed(value: unknown): unknown {
+  const old = judgedBefore.safeParse(value)
+  if (!old.success || 'widths' in old.data) return value
+  const { judged, ...rest } = old.data
+  return { ...rest, widths: judged ? [judged.classes, judged.features] : [] }
+}
+
+export const journalEvent = z.preprocess(renewed, event)
+export type JournalEvent = z.output<typeof event>
 
 export interface Journal {
   /** Resolves when the event would survive a power cut. Events become durable in the order of the calls. */

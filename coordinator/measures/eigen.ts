@@ -1,38 +1,31 @@
 import { LetheError } from '../../protocol/errors.ts'
 import { eventLoopTurns } from './turns.ts'
 
-/** Eigenvalues in ascending order, and the unit eigenvector of each as a row, [n, n]. */
-export interface Eigen {
-  values: Float64Array
-  vectors: Float64Array
-}
-
 /** QL needs fewer than two sweeps a value; this is never met by a finite matrix. */
 const maxSweeps = 60
 
 /**
- * Eigen-decomposition of a symmetric matrix [n, n] in float64: Householder tridiagonalisation, then implicit QL with Wilkinson's shift
- * (Golub & Van Loan, Matrix Computations, §8.3). About 5 n³ multiplications. Only the lower triangle is read.
+ * Eigenvalues of a symmetric matrix [n, n] in ascending order, float64: Householder tridiagonalisation, then implicit QL with Wilkinson's
+ * shift (Golub & Van Loan, Matrix Computations, §8.3). About n³ multiplications. Only the lower triangle is read.
  *
  * @throws LetheError INTERNAL where the matrix is not finite.
  */
-export async function symmetricEigen(matrix: Float64Array, n: number): Promise<Eigen> {
+export async function symmetricEigenvalues(matrix: Float64Array, n: number): Promise<Float64Array> {
+  const largest = largestOf(matrix)
+  const { diagonal, below } = await tridiagonalise(matrix, n, largest)
+  await diagonalise(diagonal, below, n)
+  return diagonal.sort().map((value) => largest * value)
+}
+
+function largestOf(matrix: Float64Array): number {
   if (!matrix.every(Number.isFinite)) throw new LetheError('INTERNAL', { message: 'a matrix that is not finite has no eigenvalues' })
-  const largest = matrix.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
-  const { diagonal, below, vectors } = await tridiagonalise(matrix, n, largest)
-  await diagonalise(diagonal, below, vectors, n)
-  const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => diagonal[i] - diagonal[j])
-  const sorted = new Float64Array(n * n)
-  for (const [row, i] of order.entries()) sorted.set(vectors.subarray(i * n, (i + 1) * n), row * n)
-  return { values: Float64Array.from(order, (i) => largest * diagonal[i]), vectors: sorted }
+  return matrix.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
 }
 
 interface Tridiagonal {
   diagonal: Float64Array
   /** Element i couples i and i + 1; the last one is free. */
   below: Float64Array
-  /** Qᵀ of A = Q·T·Qᵀ, [n, n]. */
-  vectors: Float64Array
 }
 
 /** Of the matrix divided by its largest element, so that no square is too large or too small for a float. */
@@ -42,9 +35,9 @@ async function tridiagonalise(matrix: Float64Array, n: number, largest: number):
   for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) a[j * n + i] = a[i * n + j]
   const diagonal = new Float64Array(n)
   const below = new Float64Array(n)
-  /** Row k: the unit vector of reflection k, zero up to and including element k. */
-  const reflections = new Float64Array(n * n)
   const product = new Float64Array(n)
+  /** Unit vector of the reflection, from k + 1 on. */
+  const v = new Float64Array(n)
   for (let k = 0; k < n - 1; k++) {
     await turn()
     diagonal[k] = a[k * n + k]
@@ -53,7 +46,6 @@ async function tridiagonalise(matrix: Float64Array, n: number, largest: number):
     for (let i = k + 1; i < n; i++) square += column[i] * column[i]
     const norm = Math.sqrt(square)
     below[k] = column[k + 1] > 0 ? -norm : norm
-    const v = reflections.subarray(k * n, (k + 1) * n)
     // Away from the first element, so that nothing cancels.
     let length = 0
     for (let i = k + 1; i < n; i++) {
@@ -80,33 +72,11 @@ async function tridiagonalise(matrix: Float64Array, n: number, largest: number):
     }
   }
   diagonal[n - 1] = a[n * n - 1]
-  return { diagonal, below, vectors: await transposedProduct(reflections, n) }
+  return { diagonal, below }
 }
 
-/** (H₀·H₁ … H₋₁)ᵀ; taken from the last one on, each touches only what is behind its own index. */
-async function transposedProduct(reflections: Float64Array, n: number): Promise<Float64Array> {
-  const turn = eventLoopTurns()
-  const q = new Float64Array(n * n)
-  for (let i = 0; i < n; i++) q[i * n + i] = 1
-  const sums = new Float64Array(n)
-  for (let k = n - 2; k >= 0; k--) {
-    await turn()
-    const v = reflections.subarray(k * n, (k + 1) * n)
-    sums.fill(0)
-    for (let i = k + 1; i < n; i++) for (let j = k + 1, at = i * n + j; j < n; j++, at++) sums[j] += v[i] * q[at]
-    for (let i = k + 1; i < n; i++) for (let j = k + 1, at = i * n + j; j < n; j++, at++) q[at] -= 2 * v[i] * sums[j]
-  }
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < i; j++) {
-      const upper = q[j * n + i]
-      q[j * n + i] = q[i * n + j]
-      q[i * n + j] = upper
-    }
-  return q
-}
-
-/** Drives `e` to zero; `d` becomes the eigenvalues, rows of `z` the eigenvectors. */
-async function diagonalise(d: Float64Array, e: Float64Array, z: Float64Array, n: number): Promise<void> {
+/** Drives `e` to zero; `d` becomes the eigenvalues. */
+async function diagonalise(d: Float64Array, e: Float64Array, n: number): Promise<void> {
   const turn = eventLoopTurns()
   const norm = Math.max(...d.map(Math.abs), ...e.map(Math.abs))
   // Against the whole matrix: its small eigenvalues carry the rounding of the large ones anyway, and would never settle otherwise.
@@ -118,12 +88,12 @@ async function diagonalise(d: Float64Array, e: Float64Array, z: Float64Array, n:
       while (last < n - 1 && !negligible(last)) last++
       if (last === first) break
       if (sweep === maxSweeps) throw new LetheError('INTERNAL', { message: 'eigenvalues were not found' })
-      sweepUp(d, e, z, n, first, last)
+      sweepUp(d, e, first, last)
     }
 }
 
 /** One QL sweep with implicit shift over the block first..last, from its end to its beginning. */
-function sweepUp(d: Float64Array, e: Float64Array, z: Float64Array, n: number, first: number, last: number): void {
+function sweepUp(d: Float64Array, e: Float64Array, first: number, last: number): void {
   const half = (d[first + 1] - d[first]) / (2 * e[first])
   const root = Math.sqrt(half * half + 1)
   // d[last] minus Wilkinson's shift
@@ -147,19 +117,8 @@ function sweepUp(d: Float64Array, e: Float64Array, z: Float64Array, n: number, f
     shift = sine * s
     d[i + 1] = g + shift
     g = cosine * s - b
-    rotate(z, n, i, sine, cosine)
   }
   d[first] -= shift
   e[first] = g
   e[last] = 0
-}
-
-/** Rows i and i + 1 by one Givens rotation. */
-function rotate(z: Float64Array, n: number, i: number, sine: number, cosine: number): void {
-  for (let k = 0, lower = i * n, upper = (i + 1) * n; k < n; k++, lower++, upper++) {
-    const one = z[lower]
-    const other = z[upper]
-    z[upper] = sine * one + cosine * other
-    z[lower] = cosine * one - sine * other
-  }
 }

@@ -3,6 +3,7 @@ import type { ReportInput } from './input.ts'
 import { classesSection } from './page/classes.ts'
 import { curvesSection } from './page/curves.ts'
 import { likelihoodSection, membershipSection } from './page/density.ts'
+import { extractorsSection } from './page/extractors.ts'
 import { figuresSection } from './page/figures.ts'
 import { hitsSection, recallSection } from './page/images.ts'
 import { limitsSection } from './page/limits.ts'
@@ -22,6 +23,7 @@ export function reportHtml(report: RunReport, input: ReportInput): string {
     recallSection(report, input),
     hitsSection(report, input),
     classesSection(report, input),
+    extractorsSection(report),
     likelihoodSection(report),
     membershipSection(report),
     curvesSection(report, input),

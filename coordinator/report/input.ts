@@ -1,4 +1,5 @@
 import type { EvaluationResult, EvaluationUnit } from '../../protocol/evaluation.ts'
+import type { OpenedExtractor } from '../../protocol/extractors.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { Picture } from '../../protocol/picture.ts'
 import type { RunReport, StepRecord, WorkerFault } from '../../protocol/report.ts'
@@ -14,6 +15,12 @@ export interface AttackEnd {
   stoppedAt: number | null
   /** Share of samples of forgotten classes that are recognised of the original model before any attack, where a control has told it. */
   originalShare?: number
+}
+
+/** An extractor as workers opened it, with the hashes of its files. */
+export interface Instrument extends OpenedExtractor {
+  sha256: string
+  captionsSha256: string | null
 }
 
 /** Everything that a run knows at its end. */
@@ -47,6 +54,8 @@ export interface ReportInput {
   referenceImage: Picture | null
   /** Over the files of the classifier that judged samples; null where there was none. */
   classifierSha256: string | null
+  /** In the order of the job. */
+  extractors: readonly Instrument[]
   /** A phase that was not measured is missing. */
   evaluation: ReadonlyMap<Phase, UnitResults>
   /** By version of the parameters, every one that was measured. */

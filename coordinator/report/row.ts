@@ -13,7 +13,7 @@ export interface Row {
 /** The parts of a report that the table shows. */
 export type Figures = Pick<
   RunReport,
-  'kind' | 'forget' | 'keep' | 'accuracy' | 'samples' | 'likelihood' | 'membership' | 'distance' | 'attack'
+  'kind' | 'forget' | 'keep' | 'accuracy' | 'samples' | 'extractors' | 'likelihood' | 'membership' | 'distance' | 'attack'
 >
 
 type Measure<Key extends 'forget' | 'keep' | 'accuracy' | 'samples' | 'likelihood'> = Figures[Key]['after']

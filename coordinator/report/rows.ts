@@ -1,4 +1,5 @@
 import type { MembershipMeasure } from '../../protocol/report.ts'
+import { extractorRows } from './extractor-rows.ts'
 import { type Figures, lessIsBetter, type Measures, type Metric, moreIsBetter, type Row, shareText, signed } from './row.ts'
 import { sampleMetrics } from './sample-metrics.ts'
 import { grouped, imageName, notFinite, significant } from './text.ts'
@@ -72,7 +73,7 @@ export function rowsOf(figures: Figures): Row[] {
       old != null && now != null ? { ...row, change: metric.change(old, now), better: metric.better(old, now) } : { ...row, change: '' },
     ]
   })
-  return [...compared, ...membershipRows(figures), ...weightRows(figures), ...attackRows(figures)]
+  return [...compared, ...extractorRows(figures), ...membershipRows(figures), ...weightRows(figures), ...attackRows(figures)]
 }
 
 /** Which gap is the wanted one, only a model that never saw the forgotten images tells; so no change is judged. */

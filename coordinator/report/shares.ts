@@ -8,8 +8,18 @@ export function isForgotten({ data }: Job, label: number | null | undefined): bo
   return label != null && (data.forget?.labels?.includes(label) ?? false)
 }
 
-/** How many samples show the class that was asked for; `seen` is the class that the classifier sees in each sample, by number. */
+/** Those of so many samples, by number, that are of no forgotten class. */
+export function keptSamples(job: Job, count: number): number[] {
+  const numbers = Array.from({ length: count }, (_, number) => number)
+  return numbers.filter((number) => !isForgotten(job, classOfSample(job.evaluate, number)))
+}
+
+/**
+ * How many samples show the class that was asked for; `seen` is the class that the classifier sees in each sample, by number. Without a
+ * classifier nothing is recognised, and nothing is not.
+ */
 export function sharesOf(job: Job, seen: readonly number[]): Pick<SampleMeasure, 'classes' | 'forgotten' | 'kept'> {
+  const isJudged = job.evaluate.classifier !== undefined
   const tallies = new Map<number | null, { samples: number; recognised: number }>()
   seen.forEach((label, number) => {
     const asked = classOfSample(job.evaluate, number) ?? null
@@ -22,12 +32,12 @@ export function sharesOf(job: Job, seen: readonly number[]): Pick<SampleMeasure,
     const chosen = [...tallies].filter(([label]) => label !== null && isIn(label)).map(([, tally]) => tally)
     const samples = chosen.reduce((total, tally) => total + tally.samples, 0)
     const recognised = chosen.reduce((total, tally) => total + tally.recognised, 0)
-    return samples > 0 ? { samples, recognised, interval: wilsonInterval(recognised, samples) } : null
+    return isJudged && samples > 0 ? { samples, recognised, interval: wilsonInterval(recognised, samples) } : null
   }
   return {
     classes: [...tallies].map(([label, { samples, recognised }]) =>
-      label === null
-        ? { class: null, samples, recognised: null, interval: null }
+      label === null || !isJudged
+        ? { class: label, samples, recognised: null, interval: null }
         : { class: label, samples, recognised, interval: wilsonInterval(recognised, samples) },
     ),
     forgotten: sum((label) => isForgotten(job, label)),

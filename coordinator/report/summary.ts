@@ -4,6 +4,7 @@ import { wilsonInterval } from '../measures/wilson.ts'
 import { attackMeasure } from './attack.ts'
 import { costOf } from './cost.ts'
 import { likelihoodMeasure, membershipMeasure } from './density.ts'
+import { extractorMeasures } from './extractors.ts'
 import type { Phase, ReportInput, UnitResults } from './input.ts'
 import { sampleMeasure } from './samples.ts'
 import { closeTo, finite, mean, standardErrorOf, valuesOf } from './values.ts'
@@ -31,6 +32,7 @@ export function summarize(job: Job, results: ReadonlyMap<Phase, UnitResults>): S
 export async function reportOf(input: ReportInput): Promise<RunReport> {
   const { job, evaluation, classifierSha256 } = input
   const samplesOf = (phase: Phase) => sampleMeasure(job, evaluation.get(phase), classifierSha256)
+  const extractorsOf = (phase: Phase) => extractorMeasures(job, evaluation.get(phase), input.extractors)
   return {
     name: job.name,
     kind: job.kind,
@@ -43,6 +45,7 @@ export async function reportOf(input: ReportInput): Promise<RunReport> {
     checkpoint: { ...input.checkpoint },
     ...summarize(job, evaluation),
     samples: { before: await samplesOf('before'), after: await samplesOf('after') },
+    extractors: { before: await extractorsOf('before'), after: await extractorsOf('after') },
     attack: attackMeasure(job, input.measured, input.attack),
     faults: [...input.faults],
     reduction: input.reduction,

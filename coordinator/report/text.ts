@@ -9,6 +9,9 @@ export function imageName(kind: RunReport['kind']): string {
 
 export const notFinite = 'not finite'
 
+/** By how many digits of its SHA-256 the network of a feature space is named. */
+export const namedDigits = 12
+
 /** Text that cannot become markup, in elements and in attributes. */
 export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)

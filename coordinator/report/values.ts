@@ -1,6 +1,6 @@
 import { LetheError } from '../../protocol/errors.ts'
 import type { EvaluationUnit } from '../../protocol/evaluation.ts'
-import { evaluationUnits } from '../../protocol/evaluation.ts'
+import { evaluationUnits, type Reading, readingsOf } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { Matrix } from '../measures/matrix.ts'
 import type { UnitResults } from './input.ts'
@@ -30,22 +30,20 @@ export function valuesOf(job: Job, metric: Metric, results: UnitResults | undefi
   return answersOf(job, metric, results)?.flatMap(({ values }) => values)
 }
 
-/** What a classifier said of each sample of a metric, one row each; null where there is none. */
-export function judgedOf(job: Job, metric: Metric, results: UnitResults | undefined): { probabilities: Matrix; features: Matrix } | null {
+/** What one network said of each image of a metric, one row each; null where it was not asked. */
+export function readingOf(job: Job, metric: Metric, reading: Reading, results: UnitResults | undefined): Matrix | null {
   const answers = answersOf(job, metric, results) ?? []
-  const judged = answers.flatMap(({ judged }) => (judged ? [judged] : []))
+  const place = readingsOf(job.evaluate, metric).indexOf(reading)
+  const parts = answers.flatMap(({ readings = [] }) => (place >= 0 && place < readings.length ? [readings[place]] : []))
   const rows = answers.reduce((sum, { values }) => sum + values.length, 0)
-  if (rows === 0 || judged.length !== answers.length) return null
-  const joined = (parts: readonly Float32Array[]): Matrix => {
-    const values = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-    let at = 0
-    for (const part of parts) {
-      values.set(part, at)
-      at += part.length
-    }
-    return { rows, width: values.length / rows, values }
+  if (rows === 0 || parts.length !== answers.length) return null
+  const values = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    values.set(part, at)
+    at += part.length
   }
-  return { probabilities: joined(judged.map((one) => one.probabilities)), features: joined(judged.map((one) => one.features)) }
+  return { rows, width: values.length / rows, values }
 }
 
 /** These rows of a matrix. */

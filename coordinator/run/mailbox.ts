@@ -1,7 +1,7 @@
 import { chunkElements } from '../../protocol/blocks.ts'
 import { LetheError } from '../../protocol/errors.ts'
-import { judgedBytes } from '../../protocol/evaluated.ts'
-import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
+import { readingBytes } from '../../protocol/evaluated.ts'
+import { type EvaluationUnit, evaluationUnits, type Metric, type Reading, readingsOf } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { SessionSummary, WorkerBulk } from '../../protocol/messages.ts'
 import { stateBytesLimit } from '../../protocol/transfer.ts'
@@ -21,10 +21,19 @@ function unasked(worker: string, what: string): LetheError {
   return new LetheError('CONNECTION_FRAME', { message: `${worker} sent ${what} that it was not asked for` })
 }
 
+/** Extractors have the widths that workers found when they opened the job; only a classifier's are not known before. */
+function areReadings(widths: readonly number[], { evaluate }: Job, metric: Metric, { extractors = [] }: SessionSummary): boolean {
+  const expected = readingsOf(evaluate, metric)
+  const fits = (reading: Reading, width: number) =>
+    typeof reading !== 'number' || width === (evaluate.extractors?.[reading].score === 'fid' ? extractors[reading]?.features : 1)
+  return widths.length === expected.length && expected.every((reading, i) => fits(reading, widths[i]))
+}
+
 /** What the run has asked of its workers, and so what a transfer from one of them may be. */
 export class Mailbox {
   readonly units: readonly EvaluationUnit[]
   readonly tickets = new Map<number, Ticket>()
+  readonly #job: Job
   readonly #exports: Exports
   readonly #relays: boolean
   #next = 0
@@ -32,6 +41,7 @@ export class Mailbox {
   /** `relays`: may workers reach each other through here? */
   constructor(job: Job, exports: Exports, relays: boolean) {
     this.units = evaluationUnits(job)
+    this.#job = job
     this.#relays = relays
     this.#exports = exports
   }
@@ -61,9 +71,11 @@ export class Mailbox {
         if (!this.#exports.isAsked(message.ticket, worker)) throw unasked(worker, `a ${message.type}`)
         return stateBytesLimit(summary.parameterCount)
       case 'evaluation': {
-        const { count } = this.units[this.#ticket(worker, message.ticket).unit]
+        const { metric, count } = this.units[this.#ticket(worker, message.ticket).unit]
         if (message.values.length !== count) throw unasked(worker, `${message.values.length} values`)
-        const numbers = judgedBytes(message.judged, count)
+        if (!areReadings(message.widths, this.#job, metric, summary))
+          throw unasked(worker, `readings of widths ${message.widths.join(', ')}`)
+        const numbers = readingBytes(message.widths, count)
         if (message.totalBytes < numbers) throw unasked(worker, 'less than its header says of')
         return count * imageBytesPerSample + numbers
       }

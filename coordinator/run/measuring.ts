@@ -25,7 +25,7 @@ export class Measuring {
   /** Training must not begin before what was measured of the parent is durable: nobody could measure it again. */
   async take(
     ticket: Ticket,
-    { values, judged }: Extract<WorkerBulk, { type: 'evaluation' }>,
+    { values, widths }: Extract<WorkerBulk, { type: 'evaluation' }>,
     payload: Uint8Array<ArrayBuffer>,
   ): Promise<void> {
     const { job, books, mailbox, dispatch, onEvent } = this.#options
@@ -33,7 +33,7 @@ export class Measuring {
     const { evaluated } = books.history
     // The worker before left after it had answered: its answer is being written.
     if (evaluated.get(version)?.has(unit)) return
-    await books.record({ type: 'evaluated', version, unit, values, judged, payload })
+    await books.record({ type: 'evaluated', version, unit, values, widths, payload })
     const done = mailbox.samples(evaluated.get(version)?.keys() ?? [])
     onEvent({ type: 'progress', phase: 'measure', version, done, total: mailbox.samples() })
     if (endOf(job, books.history) === version) dispatch({ type: 'enough', version })

@@ -1,8 +1,8 @@
-import type { FileBytes } from '../../protocol/digest.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { DownPacket } from '../../protocol/messages.ts'
 import type { History, Journal } from '../journal/journal.ts'
 import type { RunFolder } from '../storage/folder.ts'
+import type { RunFile } from '../storage/parent.ts'
 import type { CoordinatorEvent, Log } from './events.ts'
 import type { SettingsOptions } from './result.ts'
 
@@ -12,8 +12,8 @@ export interface RunOptions {
   /** The same with its paths as its file has them; `jobDigest` is of this one. */
   written: Job
   jobDigest: string
-  /** Those of the parent checkpoint, and of the classifier where there is one. */
-  files: readonly FileBytes[]
+  /** Those of the parent checkpoint, and of what measures: classifier and extractors. */
+  files: readonly RunFile[]
   parentSha256: string
   folder: RunFolder
   journal: Journal

@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module'
 import { classifierFolder } from '../../protocol/checkpoint.ts'
-import { filesDigest } from '../../protocol/digest.ts'
+import { listingDigest } from '../../protocol/digest.ts'
 import { unpackResult } from '../../protocol/evaluated.ts'
 import { type EvaluationUnit, evaluationUnits } from '../../protocol/evaluation.ts'
+import { captionsFile, extractorFile } from '../../protocol/extractors.ts'
 import type { Job } from '../../protocol/job.ts'
+import type { SessionSummary } from '../../protocol/messages.ts'
 import type { Picture } from '../../protocol/picture.ts'
 import type { StepRecord } from '../../protocol/report.ts'
 import { roundAt, roundsOf, totalRounds } from '../../protocol/rounds.ts'
@@ -56,7 +58,17 @@ function checkpointOf({ job, folder, history, parentSha256 }: RunOptions): { pat
 /** As the classifier's own report says it: over the names that its files have in its folder. */
 function classifierDigest(files: RunOptions['files']): string | null {
   const own = files.filter(({ path }) => path.startsWith(classifierFolder))
-  return own.length === 0 ? null : filesDigest(own.map(({ path, bytes }) => ({ path: path.slice(classifierFolder.length), bytes })))
+  return own.length === 0 ? null : listingDigest(own.map(({ path, sha256 }) => ({ path: path.slice(classifierFolder.length), sha256 })))
+}
+
+/** What workers found when they opened the extractors, with the hashes of their files. */
+function instrumentsOf(files: RunOptions['files'], { extractors = [] }: SessionSummary): ReportInput['extractors'] {
+  const digest = (name: string) => files.find(({ path }) => path === name)?.sha256 ?? null
+  return extractors.map((opened, number) => ({
+    ...opened,
+    sha256: digest(extractorFile(number)) ?? '',
+    captionsSha256: digest(captionsFile(number)),
+  }))
 }
 
 function recordsOf(job: Job, commits: History['commits']): StepRecord[] {
@@ -107,6 +119,7 @@ export function reportInput(options: RunOptions, attendance: { most: number; ref
     imageShape: summary.imageShape,
     referenceImage: attendance.reference,
     classifierSha256: classifierDigest(options.files),
+    extractors: instrumentsOf(options.files, summary),
     evaluation: new Map(phases.flatMap(([phase, results]) => (results === undefined ? [] : [[phase, results] as const]))),
     measured,
     attack: job.kind === 'attack' ? { stoppedAt } : null,

@@ -9,7 +9,7 @@ import { Peer } from '../net/peer.ts'
 export interface RosterOptions {
   /** Sent to every newcomer, with what is its own. */
   welcome: Omit<Welcome, 'worker' | 'memberKey' | 'address'>
-  /** Those of the parent checkpoint, and of the classifier where there is one. */
+  /** Those of the parent checkpoint, and of what measures: classifier and extractors. */
   files: readonly FileBytes[]
   /** First part of the names of workers, so that those of one leader are not those of another. */
   epoch: number

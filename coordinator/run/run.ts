@@ -1,5 +1,4 @@
 import type { WebSocket } from 'ws'
-import { sha256 } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { SessionSummary, UpPacket, Welcome, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import type { RunReport } from '../../protocol/report.ts'
@@ -32,7 +31,7 @@ interface Settle {
 const settleMs = 2000
 
 /** Errors that no other coordinator would be spared: workers need not wait for one. */
-const isOfJob = ({ code }: LetheError) => /^(COMPUTE|DATA|CHECKPOINT|JOB)_/.test(code) || code === 'RUN_NO_WORKERS'
+const isOfJob = ({ code }: LetheError) => /^(COMPUTE|DATA|CHECKPOINT|EXTRACTOR|JOB)_/.test(code) || code === 'RUN_NO_WORKERS'
 
 /** The thin shell around `decide`: carries its commands out, and turns what sockets, disk and clock say into its events. */
 export class Run {
@@ -73,7 +72,7 @@ export class Run {
         heartbeatMs,
         runId: options.runId,
         job: options.job,
-        files: options.files.map(({ path, bytes }) => ({ path, sha256: sha256(bytes), bytes: bytes.byteLength })),
+        files: options.files.map(({ path, sha256, bytes }) => ({ path, sha256, bytes: bytes.byteLength })),
         reducer: options.settings.reducer,
         meshKey: options.meshKey,
       },

@@ -121,7 +121,7 @@ export function bulkMessage(chance: Chance, { runId, workers }: Known): Unsent<W
     { type: 'partial', runId, ...work, channel: 'keep', level: 0, index: 0, loss: 1, encoding: 'f32', computeMs: 1 },
     { type: 'file', ticket, path: 'config.json' },
     { type: 'state', ticket, version: 1, digest: zeros },
-    { type: 'evaluation', ticket, values: [1, 2], judged: null },
+    { type: 'evaluation', ticket, values: [1, 2], widths: [] },
     { type: 'relay', to: chance.pick(workers), message: meshMessage(chance, { runId }) },
   ])
 }

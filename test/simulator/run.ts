@@ -312,7 +312,7 @@ export class ModelRun {
         const { evaluated } = this.#options.history
         // The worker before left after it had answered: its answer is being written.
         if (evaluated.get(version)?.has(unit)) return
-        const event: JournalEvent = { type: 'evaluated', version, unit, values: [message.value], judged: null, payload: new Uint8Array(0) }
+        const event: JournalEvent = { type: 'evaluated', version, unit, values: [message.value], widths: [], payload: new Uint8Array(0) }
         return this.#record(event, () => {
           if (knownEnd(cluster.scenario.job, evaluated) === version) this.dispatch({ type: 'enough', version })
           this.dispatch({ type: 'evaluated', worker, version, unit, rewinds })
@@ -333,7 +333,7 @@ export class ModelRun {
       for (const { worker: holder, version, unit } of this.#tickets.values())
         if (holder === worker) {
           const digest = cluster.reference[version]
-          this.#record({ type: 'evaluated', version, unit, values: [measure(digest, unit)], judged: null, payload: new Uint8Array(0) })
+          this.#record({ type: 'evaluated', version, unit, values: [measure(digest, unit)], widths: [], payload: new Uint8Array(0) })
         }
     const isKnown = this.#meshUrls.delete(worker)
     this.dispatch({ type: 'left', worker, reason })

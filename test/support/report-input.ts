@@ -77,6 +77,7 @@ export function reportInput(made: MadeUp): ReportInput {
     imageShape: [made.reference.height, made.reference.width, made.reference.channels],
     referenceImage: made.reference,
     classifierSha256: null,
+    extractors: [],
     evaluation: new Map([
       ['after', after],
       ['before', before],
@@ -162,19 +163,17 @@ export function attackResults(job: AttackJob, step: number, forgotten: number): 
     const { metric, start, count } = unit
     const numbers = Array.from({ length: count }, (_, i) => start + i)
     const isForgotten = (number: number) => metric === 'samples' && number >= attackSamples
-    const judged = {
-      probabilities: Float32Array.from(numbers.flatMap((number) => (isForgotten(number) ? [0, 1] : [1, 0]))),
-      features: Float32Array.from(
-        numbers.flatMap((number) => [number + (metric === 'references' ? 2 : isForgotten(number) ? 1000 : 0), 0]),
-      ),
-    }
+    const readings = [
+      Float32Array.from(numbers.flatMap((number) => (isForgotten(number) ? [0, 1] : [1, 0]))),
+      Float32Array.from(numbers.flatMap((number) => [number + (metric === 'references' ? 2 : isForgotten(number) ? 1000 : 0), 0])),
+    ]
     const isDrawn = ['samples', 'hits', 'reconstruction'].includes(metric)
     return {
       unit,
       result: {
         values: numbers.map(value[metric]),
         images: Buffer.concat(isDrawn ? numbers.map((number) => new Uint8Array(16).fill(number)) : []),
-        ...(metric === 'samples' || metric === 'references' ? { judged } : {}),
+        ...(metric === 'samples' || metric === 'references' ? { readings } : {}),
       },
     }
   })

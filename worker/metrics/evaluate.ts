@@ -5,8 +5,10 @@ import { normals } from '../../protocol/random.ts'
 import type { DataSet } from '../data/dataset.ts'
 import { timestepsFrom } from '../diffusion/ddpm.ts'
 import { addNoise } from '../diffusion/schedule.ts'
+import type { OpenExtractor } from '../extractors/open.ts'
 import { keepLoss, membership } from './denoising.ts'
 import { pixelDistance } from './distance.ts'
+import { extracted } from './extracted.ts'
 import { distinctForgotten, modelImage, pictures } from './images.ts'
 import type { Judge } from './judge.ts'
 import { references, samples } from './judged.ts'
@@ -18,6 +20,8 @@ export interface EvaluationContext extends SamplingContext {
   isConditional: boolean
   /** Null where the job has no classifier. */
   judge: Judge | null
+  /** In the order of the job. */
+  extractors: readonly OpenExtractor[]
 }
 
 /** Measures one unit. Everything is keyed by (seed, purpose, number of the sample): the same answer from any worker. */
@@ -32,19 +36,14 @@ export function evaluateUnit(context: EvaluationContext, unit: EvaluationUnit): 
     case 'membership':
       return membership(context, unit)
     case 'samples':
-      return samples(context, judgeOf(context), unit)
+      return samples(context, unit)
     case 'references':
-      return references(context, judgeOf(context), unit)
+      return references(context, unit)
     case 'likelihood':
     case 'distance':
     case 'accuracy':
       throw new LetheError('INTERNAL', { message: `${unit.metric} is not of samples of the network` })
   }
-}
-
-function judgeOf({ judge }: EvaluationContext): Judge {
-  if (!judge) throw new LetheError('INTERNAL', { message: 'there is no classifier to look at samples' })
-  return judge
 }
 
 /** A forgotten image noised to t and denoised again; value = distance to that image. With several forgotten images, noise k takes number k modulo their count. */
@@ -68,7 +67,8 @@ async function reconstruction(context: EvaluationContext, { start, count }: Eval
     classes: classesOf(context, indices),
   })
   const values = references.map((reference, row) => pixelDistance(x.subarray(row * elements, (row + 1) * elements), reference))
-  return { values, images: pictures(x, context) }
+  const images = pictures(x, context)
+  return { values, images, readings: await extracted(context, 'reconstruction', images, { originals: indices }) }
 }
 
 /** The forgotten item of each sample, in turn. */

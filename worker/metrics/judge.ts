@@ -1,14 +1,15 @@
 import { classifierFolder } from '../../protocol/checkpoint.ts'
 import type { FileBytes } from '../../protocol/digest.ts'
 import { LetheError } from '../../protocol/errors.ts'
-import type { EvaluationResult } from '../../protocol/evaluation.ts'
 import type { Engine } from '../engine/engine.ts'
 import { Model } from '../model.ts'
 import { Classifier } from './classifier.ts'
 
 /** What a classifier says of images: the most probable class of each, probabilities [n, K] and the features of its named layer [n, F]. */
-export interface Verdicts extends NonNullable<EvaluationResult['judged']> {
+export interface Verdicts {
   classes: number[]
+  probabilities: Float32Array
+  features: Float32Array
 }
 
 /** A trained classifier that looks at samples; it is not what the job trains. */

@@ -4,6 +4,7 @@ import type { Job } from '../../protocol/job.ts'
 import type { DataSet } from '../data/dataset.ts'
 import type { Schedule } from '../diffusion/schedule.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { OpenExtractor } from '../extractors/open.ts'
 import type { Model } from '../model.ts'
 import { accuracy } from './accuracy.ts'
 import { Classifier } from './classifier.ts'
@@ -16,11 +17,13 @@ import { Predictor } from './predictor.ts'
 export interface MeasuringOptions {
   job: Job
   model: Model
-  /** Of the run: those of the job's classifier are among them. */
+  /** Those of the job's classifier. */
   files: readonly FileBytes[]
   data: DataSet
   /** Null where the job measures no accuracy. */
   accuracyData: DataSet | null
+  /** Those of the job; disposed of with this. */
+  extractors: readonly OpenExtractor[]
   engine: Engine
   schedule: Schedule
   /** Parameters that the run began with; they must not change afterwards. */
@@ -43,14 +46,15 @@ export class Measuring {
   }
 
   async measure(unit: EvaluationUnit, parameters: Float32Array, onProgress: () => void): Promise<EvaluationResult> {
-    const { job, data, accuracyData, model, schedule } = this.#options
+    const { job, data, accuracyData, model, schedule, extractors } = this.#options
     const { seed } = job
     if (unit.metric === 'distance') return { values: [distanceOf(parameters, this.#options.original)], images: new Uint8Array(0) }
     if (accuracyData) return accuracy({ classifier: await this.#ownClassifier(), parameters, data: accuracyData, seed, onProgress }, unit)
     if (unit.metric === 'likelihood') return this.#likelihood(unit, parameters, onProgress)
     const guidance = unit.metric === 'samples' ? (job.evaluate.samples?.guidance ?? 0) : 0
     const [predictor, judge] = [await this.#predictor(guidance), await this.#judgeOrNull()]
-    return evaluateUnit({ predictor, judge, parameters, schedule, seed, onProgress, job, data, isConditional: model.isConditional }, unit)
+    const { isConditional } = model
+    return evaluateUnit({ predictor, judge, extractors, parameters, schedule, seed, onProgress, job, data, isConditional }, unit)
   }
 
   /** One after the other: a unit has one image, and each chooses its own steps. Forgotten images that repeat count once. */
@@ -93,6 +97,7 @@ export class Measuring {
   dispose(): void {
     for (const one of [...this.#predictors.values(), this.#judge, this.#classifier, this.#noise])
       void one?.then((program) => program.dispose())
+    for (const { extractor } of this.#options.extractors) extractor.dispose()
   }
 }
 

@@ -246,8 +246,8 @@ export class Executor {
       this.#stopping.signal.throwIfAborted()
       watermark.add('microBatches', 1)
     })
-    const { values, judged, payload } = packResult(result)
-    await Promise.race([sendBulk({ type: 'evaluation', ticket, values, judged }, payload), this.#stopped])
+    const { values, widths, payload } = packResult(result)
+    await Promise.race([sendBulk({ type: 'evaluation', ticket, values, widths }, payload), this.#stopped])
   }
 
   #answerExports(): void {

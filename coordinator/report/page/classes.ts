@@ -34,6 +34,7 @@ function whatIsShown({ classes, guidance, sampler }: SampleMeasure, isCompared: 
   const same = isCompared ? ', drawn before and after from the same noise' : ''
   const drawn = `${grouped(total)} samples (${how})${same}.`
   if (classes.every((entry) => entry.class === null)) return `${drawn} The model has no classes, so none is asked for.`
+  if (classes.every(({ recognised }) => recognised === null)) return `${drawn} No classifier has looked at them.`
   const marks = isCompared ? ' Before hollow, after filled; × to forget.' : ' × to forget.'
   const more = classes.length > shownClasses ? ` The first ${shownClasses} of ${grouped(classes.length)} classes are shown.` : ''
   return `${drawn} Recognised: the classifier finds the class that was asked for the most probable. Whiskers: Wilson, 95 %.${marks} Framed in red: what was to be forgotten, and is recognised.${more}`
@@ -45,7 +46,8 @@ function plot(samples: RunReport['samples'], { job }: ReportInput): string {
     if (!entry || entry.recognised === null || entry.interval === null) return undefined
     return { share: entry.recognised / entry.samples, interval: entry.interval }
   }
-  const labels = classesOf((samples.after ?? samples.before) as SampleMeasure).filter((label) => label !== null)
+  const { classes } = (samples.after ?? samples.before) as SampleMeasure
+  const labels = classes.flatMap(({ class: label, recognised }) => (label === null || recognised === null ? [] : [label]))
   if (labels.length === 0) return ''
   const rows = labels.slice(0, shownClasses).map((label) => ({
     label: `class ${label}${isForgotten(job, label) ? ' ×' : ''}`,

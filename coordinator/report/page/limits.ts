@@ -3,7 +3,17 @@ import { escaped, grouped, imageName, percent } from '../text.ts'
 import { section } from './elements.ts'
 
 /** What nobody should take the numbers for. */
-export function limitsSection({ forget, keep, accuracy, samples, attack, kind, reduction }: RunReport): string {
+export function limitsSection({
+  forget,
+  keep,
+  accuracy,
+  samples,
+  extractors,
+  classifierSha256,
+  attack,
+  kind,
+  reduction,
+}: RunReport): string {
   const upper = forget.after?.hits === 0 ? forget.after.hitInterval?.[1] : undefined
   const entries = [
     kind === 'unlearn' &&
@@ -16,8 +26,11 @@ export function limitsSection({ forget, keep, accuracy, samples, attack, kind, r
     keep.after && 'That quality is unchanged. The loss is a mean over fixed training samples that are kept; look at the pictures too.',
     accuracy.after &&
       'That the classifier is as often right elsewhere. The accuracy is that of these images; what a diffusion model draws may look like none that it has seen.',
-    (samples.after ?? samples.before) !== null &&
+    classifierSha256 !== null &&
+      (samples.after ?? samples.before) !== null &&
       'That a person would see the same. What a sample shows is what one small classifier says, trained on real images; it must say some class of every picture, of noise too.',
+    (extractors.after ?? extractors.before) !== null &&
+      'That other programs find the same scores. They resize in other ways, and take other numbers of samples; compare what was computed alike.',
     attack !== null &&
       'That other attacks do no better. This is one attack, with these images, this learning rate and this seed, for so many steps; what did not come back may come back otherwise.',
     reduction?.wire === 'bf16'

@@ -12,6 +12,7 @@ const whereAdded = { central: 'added in the coordinator', sharded: 'added by the
 export function provenanceSection(report: RunReport): string {
   const { checkpoint, parentSha256, classifierSha256, data, jobDigest, engine, seed, versions, wallMs, cost, reduction, faults } = report
   const hash = (value: string) => `<code>${escaped(value)}</code>`
+  const spaces = new Map((report.extractors.after ?? report.extractors.before ?? []).map(({ space: { name, sha256 } }) => [name, sha256]))
   const entries: [string, string][] = [
     [
       report.kind === 'evaluate' ? 'measured checkpoint' : 'resulting checkpoint',
@@ -19,6 +20,7 @@ export function provenanceSection(report: RunReport): string {
     ],
     ...(parentSha256 === null ? [] : [['parent checkpoint', hash(parentSha256)] as [string, string]]),
     ...(classifierSha256 === null ? [] : [['classifier', hash(classifierSha256)] as [string, string]]),
+    ...[...spaces].map(([name, sha256]): [string, string] => [`extractor ${escaped(name)}`, hash(sha256)]),
     [
       'data manifest',
       `${grouped(data.items)} items, ${grouped(data.forgetItems)} ${report.kind === 'train' ? 'watched' : 'to forget'}<br>${hash(data.manifestDigest)}`,

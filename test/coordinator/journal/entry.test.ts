@@ -28,12 +28,12 @@ t.test('events of all sizes are read as they were written', async (t) => {
     version: 3,
     unit: 1,
     values: [Number.NaN, -0, 1 / 3],
-    judged: null,
+    widths: [],
     payload: Buffer.alloc(0),
   }
   t.same(roundTrip(measured), measured)
   for (const bytes of [busPayloadBytes - 2000, busPayloadBytes, 3 * busPayloadBytes]) {
-    const event: JournalEvent = { type: 'evaluated', version: 3, unit: 1, values: [], judged: null, payload: new Uint8Array(bytes).fill(3) }
+    const event: JournalEvent = { type: 'evaluated', version: 3, unit: 1, values: [], widths: [], payload: new Uint8Array(bytes).fill(3) }
     const { data, blob } = encodeEntry(writer, 7, event)
     t.ok(data.byteLength <= busPayloadBytes, 'fits into a message')
     t.equal(blob !== null, bytes > busPayloadBytes - 2000)

@@ -3,6 +3,7 @@ import { open } from 'lmdb'
 import t from 'tap'
 import { emptyHistory, fold, type JournalEvent, resumed } from '../../../coordinator/journal/journal.ts'
 import { LmdbJournal } from '../../../coordinator/journal/lmdb.ts'
+import { packResult, unpackResult } from '../../../protocol/evaluated.ts'
 
 const digest = (n: number) => String(n).padStart(64, '0')
 const commit = (version: number): JournalEvent => ({
@@ -18,7 +19,7 @@ const commit = (version: number): JournalEvent => ({
 
 const events: JournalEvent[] = [
   { type: 'opened', jobDigest: digest(1), parentSha256: digest(2) },
-  { type: 'evaluated', version: 0, unit: 1, values: [1, 0.1], judged: null, payload: new Uint8Array([1, 2, 255]) },
+  { type: 'evaluated', version: 0, unit: 1, values: [1, 0.1], widths: [], payload: new Uint8Array([1, 2, 255]) },
   ...[1, 2, 3].map(commit),
   { type: 'checkpoint', version: 2, digest: digest(2), sha256: digest(3), stateSha256: digest(4) },
   { type: 'spent', phase: 'train', ms: 3 },
@@ -34,6 +35,40 @@ t.test('what was appended is read again, by another process of the journal too',
   for (const event of events.slice(3)) await second.append(event)
   t.same(second.read(), events)
   await second.close()
+})
+
+t.test('what a journal from before extractors says of a classifier', async (t) => {
+  const path = join(t.testdir(), 'journal')
+  const db = open({ path, encoding: 'msgpack' })
+  const old = { type: 'evaluated', version: 0, unit: 1, values: [1], payload: new Uint8Array([1, 2, 255]) }
+  await db.put(0, { ...old, judged: { classes: 10, features: 64 } })
+  await db.put(1, { ...old, judged: null })
+  await db.put(2, { ...old, judged: null, widths: [] })
+  await db.close()
+  const journal = new LmdbJournal(path)
+  t.throws(() => journal.read(), { code: 'STORAGE_WRITE', received: /event 2/ }, 'one form or the other')
+  await journal.close()
+  const again = open({ path, encoding: 'msgpack' })
+  await again.remove(2)
+  await again.close()
+  const repaired = new LmdbJournal(path)
+  t.match(repaired.read(), [
+    { ...old, widths: [10, 64] },
+    { ...old, widths: [] },
+  ])
+  await repaired.close()
+})
+
+t.test('readings are what they were', async (t) => {
+  const readings = [Float32Array.of(1, 2, 3, 4), Float32Array.of(5, Number.NaN)]
+  const { payload, ...packed } = packResult({ values: [0, 1], images: Uint8Array.of(1, 2, 3, 4, 5), readings })
+  const journal = new LmdbJournal(join(t.testdir(), 'journal'))
+  t.teardown(() => journal.close())
+  await journal.append({ type: 'evaluated', version: 0, unit: 0, ...packed, payload: new Uint8Array(payload) })
+  const [event] = journal.read()
+  if (event.type !== 'evaluated') return t.fail('another event')
+  const { values, images, readings: read } = unpackResult(event)
+  t.strictSame([values, [...images], read], [[0, 1], [1, 2, 3, 4, 5], readings])
 })
 
 t.test('a damaged journal is one clear error', async (t) => {

@@ -38,7 +38,7 @@ t.test('what one coordinator wrote the next one reads, large events too', async 
   const first = await coordinator(t, url, name)
   const journal = await first.open(1)
   const images = new Uint8Array(2 * 1024 * 1024).map((_, i) => i * 7)
-  await journal.append({ type: 'evaluated', version: 0, unit: 3, values: [1, Number.NaN], judged: null, payload: images })
+  await journal.append({ type: 'evaluated', version: 0, unit: 3, values: [1, Number.NaN], widths: [], payload: images })
   await Promise.all(upTo(50).map((ms) => journal.append(spent(ms))))
 
   const second = await coordinator(t, url, name)

@@ -131,7 +131,7 @@ t.test('large events are blobs, written again where they are gone', async (t) =>
     version: 0,
     unit: 0,
     values: [1, Number.NaN, Number.POSITIVE_INFINITY],
-    judged: null,
+    widths: [],
     payload: images,
   }
   await journal.append(event)

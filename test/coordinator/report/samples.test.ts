@@ -36,10 +36,9 @@ t.test('less was asked for', async (t) => {
 t.test('a model that has diverged', async (t) => {
   const job = attackJob()
   const results = attackResults(job, 10, 0).map(({ unit, result }) => {
-    if (unit.metric !== 'samples' || !result.judged) return { unit, result }
-    const { probabilities, features } = result.judged
-    const judged = { probabilities: probabilities.map(() => Number.NaN), features: features.map(() => Number.NaN) }
-    return { unit, result: { ...result, values: result.values.map(() => -1), judged } }
+    if (unit.metric !== 'samples' || !result.readings) return { unit, result }
+    const readings = result.readings.map((matrix) => matrix.map(() => Number.NaN))
+    return { unit, result: { ...result, values: result.values.map(() => -1), readings } }
   })
   t.match(await sampleMeasure(job, results, sha256), {
     forgotten: { recognised: 0 },

@@ -2,7 +2,7 @@ import t from 'tap'
 import { emptyHistory, fold } from '../../../coordinator/journal/journal.ts'
 import type { RunOptions } from '../../../coordinator/run/options.ts'
 import { reportInput } from '../../../coordinator/run/result.ts'
-import { filesDigest } from '../../../protocol/digest.ts'
+import { filesDigest, sha256 } from '../../../protocol/digest.ts'
 import { type Job, jobSchema } from '../../../protocol/job.ts'
 import { attackJob, attackResults, evaluated, madeUpRun } from '../../support/report-input.ts'
 
@@ -30,7 +30,9 @@ function runOf(job: Job, commits: number): RunOptions {
     written: job,
     jobDigest: digest,
     parentSha256: digest,
-    files: ['config.json', 'classifier/config.json', 'classifier/model.safetensors'].map((path) => ({ path, bytes: Buffer.from(path) })),
+    files: ['config.json', 'classifier/config.json', 'classifier/model.safetensors'].map((path) => ({
+      ...{ path, bytes: Buffer.from(path), sha256: sha256(Buffer.from(path)) },
+    })),
     folder: { finalCheckpoint: 'runs/a/checkpoint' },
     history,
     settings: { reducer: 'central', expectedWorkers: 1, auditEvery: 0, epoch: 1 },

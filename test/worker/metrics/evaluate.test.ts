@@ -28,6 +28,7 @@ const context = (predictor: ReturnType<typeof knows>, ownJob = job, ownData = da
   data: ownData,
   isConditional: false,
   judge: null,
+  extractors: [],
 })
 const distance = Math.sqrt(kept.reduce((sum, value, i) => sum + ((value - forgotten[i]) / 2) ** 2, 0))
 

@@ -38,13 +38,13 @@ t.test('samples and kept images as the classifier sees them', async (t) => {
     ],
   )
   for (const unit of units) {
-    const { values, images, judged } = await session.evaluate(unit)
+    const { values, images, readings = [] } = await session.evaluate(unit)
+    const [probabilities, features] = readings
     t.equal(values.length, unit.count)
     t.equal(images.length, unit.metric === 'samples' ? unit.count * 64 : 0)
-    t.equal(judged?.probabilities.length, 6 * unit.count)
-    t.equal(judged?.features.length, 8 * unit.count)
+    t.same([readings.length, probabilities.length, features.length], [2, 6 * unit.count, 8 * unit.count])
     for (const [row, value] of values.entries()) {
-      const own = [...(judged?.probabilities.subarray(6 * row, 6 * row + 6) ?? [])]
+      const own = [...probabilities.subarray(6 * row, 6 * row + 6)]
       t.equal(own.indexOf(Math.max(...own)), value, 'the value is the most probable class')
       t.ok(Math.abs(own.reduce((sum, one) => sum + one, 0) - 1) < 1e-5)
     }

@@ -12,6 +12,7 @@ import { registerMatrixProducts, registerReductions } from './kernels/reduce.ts'
 import { registerShape } from './kernels/shape.ts'
 import { registerUpsampling } from './kernels/upsample.ts'
 import { encodeModel } from './model.ts'
+import { sessionOptions } from './session.ts'
 
 let registered = false
 
@@ -89,7 +90,7 @@ class OnnxProgram implements Program {
   }
 }
 
-/** ONNX Runtime on the CPU: the default engine. `threads` changes the speed, not the bits. */
+/** ONNX Runtime on the CPU: the default engine. */
 export function openOnnxEngine(threads: number): Engine {
   return {
     name: 'onnx',
@@ -97,16 +98,7 @@ export function openOnnxEngine(threads: number): Engine {
     async compile(step, signature) {
       const { model, outputs } = trace(step, signature)
       try {
-        const session = await ort.InferenceSession.create(model, {
-          executionProviders: ['cpu'],
-          intraOpNumThreads: threads,
-          interOpNumThreads: 1,
-          executionMode: 'sequential',
-          graphOptimizationLevel: 'all',
-          // Denormals cost hundreds of cycles each on x86 and appear as soon as Adam's moments decay; zero is their only safe cheap value.
-          extra: { session: { set_denormal_as_zero: '1' } },
-          ...(process.env.LETHE_PROFILE ? { enableProfiling: true, profileFilePrefix: process.env.LETHE_PROFILE } : {}),
-        })
+        const session = await ort.InferenceSession.create(model, sessionOptions(threads))
         return new OnnxProgram(session, signature, outputs)
       } catch (cause) {
         throw new LetheError('COMPUTE_ENGINE', { message: `ONNX Runtime refused the program: ${(cause as Error).message}`, cause })
