@@ -18,7 +18,7 @@ import { openAccuracyData } from './metrics/accuracy.ts'
 import { Measuring } from './metrics/measuring.ts'
 import { Model } from './model.ts'
 import { TrainingState } from './state.ts'
-import { checkNetwork } from './suitability.ts'
+import { checkLabels, checkNetwork, checkSamples } from './suitability.ts'
 import { lossesOf } from './unlearning/index.ts'
 import { fedInputs, type LossInput } from './unlearning/losses.ts'
 
@@ -57,20 +57,22 @@ export async function openSession(job: Job, files: FileBytes[]): Promise<JobSess
   const own = files.filter((file) => !judging.includes(file) && !file.path.startsWith(extractorsFolder))
   const { model, parameters } = job.kind === 'train' ? Model.initialise(own, job.seed) : Model.load(own)
   checkNetwork(job, model)
-  const labelDropout = job.kind === 'evaluate' ? 0 : job.training.labelDropout
   const data = await openDataSet(job.data)
   const accuracyData = await openAccuracyData(job)
   const pools = job.kind === 'evaluate' ? null : await openPools(job, data, model.isConditional)
   const sets = new Set([data, accuracyData, pools?.keep.data, pools?.alternative?.data].filter((set) => set != null))
   for (const set of sets) {
     checkShape(model, set)
-    checkClasses(model, set, labelDropout)
+    // What an alternative shows is learnt under the forgotten class: its own labels are of no use.
+    if (set === pools?.alternative?.data && set !== data) continue
+    checkLabels(job, model, set.labels)
   }
   const engine = await openEngine(job.engine)
   const schedule = makeSchedule(job.diffusion)
   const original = parameters.slice()
   const extractors = await openExtractors(job, files, data)
   const measuring = new Measuring({ job, model, files: judging, data, accuracyData, extractors, engine, schedule, original })
+  checkSamples(job, model, data.labels, measuring.judgedClasses)
   const state = new TrainingState(parameters, job.kind === 'evaluate' ? null : job)
   const summary: SessionSummary = {
     parameterCount: model.parameterCount,
@@ -100,25 +102,6 @@ function checkShape(model: Model, data: DataSet): void {
     expected: `${channels}×${height}×${width}`,
     received: `${data.channels}×${data.height}×${data.width}`,
   })
-}
-
-/** A network with classes needs one for every label, and one more where labels are dropped. */
-function checkClasses(model: Model, data: DataSet, labelDropout: number): void {
-  if (labelDropout > 0 && !model.isConditional)
-    throw new LetheError('DATA_LABEL', {
-      message: 'training.labelDropout needs a class-conditional model',
-      expected: '0',
-      received: `${labelDropout}`,
-    })
-  if (model.classCount === 0) return
-  const classes = model.classCount - (labelDropout > 0 ? 1 : 0)
-  const largest = data.labels.reduce((most, label) => Math.max(most, label), 0)
-  if (largest >= classes)
-    throw new LetheError('DATA_LABEL', {
-      message: `a label of the data has no class in the model${labelDropout > 0 ? ', whose last class stands for a dropped label' : ''}`,
-      expected: `0 to ${classes - 1}`,
-      received: `${largest}`,
-    })
 }
 
 /** Everything that some round of the job needs. */

@@ -45,6 +45,11 @@ export class Measuring {
     this.#loadedJudge = Judge.load(options.files, options.model.imageShape)
   }
 
+  /** How many classes the classifier of the job tells apart; null where there is none. */
+  get judgedClasses(): number | null {
+    return this.#loadedJudge?.model.classCount ?? null
+  }
+
   async measure(unit: EvaluationUnit, parameters: Float32Array, onProgress: () => void): Promise<EvaluationResult> {
     const { job, data, accuracyData, model, schedule, extractors } = this.#options
     const { seed } = job
