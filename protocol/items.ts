@@ -15,6 +15,8 @@ export function itemsOf(sources: readonly SourceOptions[]): number | null {
   let items = 0
   for (const source of sources) {
     if (source.type === 'image') items += source.copies
+    // How many of a class there are, only the images tell.
+    else if (source.classes) return null
     else if (source.type === 'mnist') items += partItems(mnistItems, source.holdout)
     else if (source.limit === undefined) return null
     else items += partItems(source.limit, source.holdout)

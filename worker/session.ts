@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { classifierFolder } from '../protocol/checkpoint.ts'
 import { digestOf, type FileBytes, sha256 } from '../protocol/digest.ts'
 import { LetheError } from '../protocol/errors.ts'
@@ -160,9 +161,13 @@ class Session implements JobSession {
     return this.digest()
   }
 
+  /** Of the parameters, and of those that are released where they are others: nothing else would tell that an average went astray. */
   digest(): string {
-    const { parameters } = this.#state
-    return sha256(new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength))
+    const { parameters, released } = this.#state
+    const hash = createHash('sha256')
+    for (const { buffer, byteOffset, byteLength } of new Set([parameters, released]))
+      hash.update(new Uint8Array(buffer, byteOffset, byteLength))
+    return hash.digest('hex')
   }
 
   exportState(): Uint8Array {

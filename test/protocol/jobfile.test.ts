@@ -118,6 +118,9 @@ t.test('values', async (t) => {
 t.test('what must fit together', async (t) => {
   const batch = failure(unlearn, ['training.batchSize=30'])
   t.match(batch, { code: 'JOB_BATCH_NOT_MULTIPLE', exitCode: 14, expected: 'a multiple of 8', received: '30' })
+  const inner = ['method={name: erasediff, innerSteps: 2}', 'training.wire=bf16']
+  t.match(failure(unlearn, inner), { code: 'JOB_INVALID', expected: /f32, because erasediff/ })
+  t.ok(parseJob(unlearn, { overrides: ['method={name: erasediff}', 'training.wire=bf16'] }))
   t.match(failure(unlearn, ['diffusion.timesteps=500']), { code: 'JOB_INVALID', received: '999' })
   t.match(failure(unlearn, ['diffusion.timesteps=500', 'method.timesteps=[0,499]']).message, 'evaluate.reconstruction.timestep')
   t.match(failure(unlearn, ['diffusion.betaEnd=1.5']).message, 'diffusion.betaEnd')

@@ -1,6 +1,6 @@
 import { LetheError } from '../../protocol/errors.ts'
 import type { Job, SourceOptions } from '../../protocol/job.ts'
-import { heldOut } from './holdout.ts'
+import { chosenOf } from './chosen.ts'
 import { openIdx } from './idx.ts'
 import { openImage, readGreyPicture } from './image.ts'
 import type { Manifest } from './manifest.ts'
@@ -80,9 +80,9 @@ export async function openDataSet(data: Job['data']): Promise<DataSet> {
 async function openSource(source: SourceOptions): Promise<Source> {
   switch (source.type) {
     case 'mnist':
-      return heldOut(await openMnist(), source.holdout)
+      return chosenOf(await openMnist(), source)
     case 'idx':
-      return heldOut(await openIdx(source), source.holdout)
+      return chosenOf(await openIdx(source), source)
     case 'image':
       return openImage(source)
   }

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { itemsOf, mnistItems } from '../../../protocol/items.ts'
+import { chosenOf } from '../../../worker/data/chosen.ts'
 import { openDataSet } from '../../../worker/data/dataset.ts'
-import { heldOut } from '../../../worker/data/holdout.ts'
 import { openMnist } from '../../../worker/data/mnist.ts'
 import type { Source } from '../../../worker/data/source.ts'
 
@@ -22,7 +22,7 @@ t.test('both parts together are the source, each in its order, and test is every
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 40 }), fc.integer({ min: 2, max: 100 }), (every, items) => {
       fc.pre(items >= every)
-      const [train, test] = (['train', 'test'] as const).map((part) => heldOut(numbered(items), { every, part }))
+      const [train, test] = (['train', 'test'] as const).map((part) => chosenOf(numbered(items), { holdout: { every, part } }))
       const all = Array.from({ length: items }, (_, i) => i)
       const isTest = (i: number) => i % every === every - 1
       return (
@@ -33,13 +33,13 @@ t.test('both parts together are the source, each in its order, and test is every
       )
     }),
   )
-  t.equal(heldOut(numbered(5), undefined).items, 5)
-  t.throws(() => heldOut(numbered(3), { every: 4, part: 'test' }), { code: 'DATA_FORMAT', received: '3' })
+  t.equal(chosenOf(numbered(5), {}).items, 5)
+  t.throws(() => chosenOf(numbered(3), { holdout: { every: 4, part: 'test' } }), { code: 'DATA_FORMAT', received: '3' })
 })
 
 t.test('digits: every tenth is held out, of each digit about as many', async (t) => {
   const whole = await openMnist()
-  const [train, test] = (['train', 'test'] as const).map((part) => heldOut(whole, { every: 10, part }))
+  const [train, test] = (['train', 'test'] as const).map((part) => chosenOf(whole, { holdout: { every: 10, part } }))
   t.same([train.items, test.items, whole.items], [9000, 1000, mnistItems])
   const image = ({ pixels }: Source, item: number) => pixels.subarray(784 * item, 784 * (item + 1))
   t.same(image(test, 1), image(whole, 19))
@@ -75,4 +75,15 @@ t.test('what a job says about the number of items', async (t) => {
   t.equal(itemsOf([{ type: 'mnist' }, { type: 'image', path: 'a.png', copies: 3, label: 0 }]), mnistItems + 3)
   t.equal(itemsOf([{ type: 'mnist' }, idx]), null)
   t.equal(itemsOf([{ ...idx, limit: 5 }]), 5)
+})
+
+t.test('only some classes, of one part', async (t) => {
+  const chosen = chosenOf(numbered(12), { holdout: { every: 3, part: 'train' }, classes: [9, 1, 2, 30] })
+  t.same([...chosen.labels], [1, 9], 'in the order of the source; 2 is of the other part')
+  t.same([...chosen.pixels], [2, 3, 18, 19])
+  t.throws(() => chosenOf(numbered(3), { classes: [7] }), { code: 'DATA_FORMAT', expected: 'labels 7', received: '0, 1, 2' })
+  const digits = await openDataSet({ sources: [{ type: 'mnist', classes: [0, 1, 2, 4, 5, 6, 7, 8, 9] }] })
+  t.equal(digits.items, mnistItems - 1032, 'all but the threes')
+  t.notOk(digits.labels.includes(3))
+  t.equal(itemsOf([{ type: 'mnist', classes: [3] }]), null)
 })
