@@ -4,12 +4,22 @@ import { z } from 'zod'
 export type Scalars<Channel extends string> = Record<Channel, Record<Channel, number>>
 
 /** Reductions before the first update, whose directions are added up on every worker. */
-export interface Preparation<Options> {
-  /** `saliency`: |Σ g| says which weights may move. `fisher`: the mean of g² over samples weighs the way back to the original. */
-  readonly of: 'saliency' | 'fisher'
+export type Preparation<Options> = {
   readonly channel: string
   readonly rounds: (options: Options, batchSize: number) => number
-}
+} & (
+  | {
+      /** |Σ g| says which weights may move: this share of all. */
+      readonly of: 'saliency'
+      readonly share: (options: Options) => number
+    }
+  | {
+      /** F, the mean of g² over samples, weighs the way back to the original θ*: λ·Σ F·(θ − θ*)² joins the loss of the channel `penalised`. */
+      readonly of: 'fisher'
+      readonly penalised: string
+      readonly lambda: (options: Options) => number
+    }
+)
 
 /** Steps on one channel before each update, after which the parameters are restored; the moments of the optimizer are not. */
 export interface InnerSteps<Options> {

@@ -56,18 +56,18 @@ export class Gradients {
     const { phase } = roundAt(this.#rounds, step)
     const program = this.#programs.get(phase) as GradientProgram
     const batch = batches.draw(step, microBatch)
-    const { name } = job.method
-    if (phase === 'prepare' && methodOf(name).prepare?.of === 'fisher') return this.#fisher(program, parameters, batch)
+    const { prepare } = methodOf(job.method.name)
+    if (phase === 'prepare' && prepare?.of === 'fisher') return this.#fisher(program, parameters, batch)
     const gradients = await program.run(parameters, batch)
     // It depends on parameters alone, so it enters the sum once, with the first micro-batch.
-    if (phase === 'update' && microBatch === 0 && prepared !== null && job.method.name === 'selective-amnesia') {
-      const forget = gradients.find(({ channel }) => channel === 'forget') as ChannelGradient
-      forget.loss += addFisherPenalty(forget.gradient, {
+    if (phase === 'update' && microBatch === 0 && prepared !== null && prepare?.of === 'fisher') {
+      const penalised = gradients.find(({ channel }) => channel === prepare.penalised) as ChannelGradient
+      penalised.loss += addFisherPenalty(penalised.gradient, {
         parameters,
         original,
         fisher: prepared,
         rounds: this.#rounds.prepare,
-        lambda: job.method.lambda,
+        lambda: prepare.lambda(job.method as never),
       })
     }
     return gradients

@@ -125,7 +125,7 @@ interface TrainingParts {
 
 function partsOf(job: StepJob, length: number): TrainingParts {
   const rounds = roundsOf(job)
-  const { inner } = methodOf(job.method.name)
+  const { inner, prepare } = methodOf(job.method.name)
   return {
     job,
     rounds,
@@ -133,6 +133,6 @@ function partsOf(job: StepJob, length: number): TrainingParts {
     prepared: rounds.prepare > 0 ? new Float32Array(length) : null,
     saved: rounds.inner > 0 ? new Float32Array(length) : null,
     innerLearningRate: inner?.learningRate(job.method as never) ?? job.training.optimizer.learningRate,
-    saliencyShare: job.method.name === 'salun' ? job.method.saliency.share : null,
+    saliencyShare: prepare?.of === 'saliency' ? prepare.share(job.method as never) : null,
   }
 }

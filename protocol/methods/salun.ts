@@ -21,5 +21,5 @@ export const salun = method({
   channels: ['keep', 'forget'],
   coefficients: (_scalars, { alpha }) => ({ keep: alpha, forget: 1 }),
   conditioning: () => 'needed',
-  prepare: { of: 'saliency', channel: 'forget', rounds: ({ saliency }) => saliency.batches },
+  prepare: { of: 'saliency', channel: 'forget', rounds: ({ saliency }) => saliency.batches, share: ({ saliency }) => saliency.share },
 })

@@ -22,6 +22,8 @@ export const selectiveAmnesia = method({
   prepare: {
     of: 'fisher',
     channel: 'keep',
+    penalised: 'forget',
+    lambda: ({ lambda }) => lambda,
     rounds: ({ lambda, fisher }, batchSize) => (lambda > 0 ? Math.ceil(fisher.samples / batchSize) : 0),
   },
 })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LetheError } from '../../protocol/errors.ts'
 import type { AttackJob, StepJob } from '../../protocol/job.ts'
+import { methodOf } from '../../protocol/methods/index.ts'
 import { type DataSet, openDataSet } from './dataset.ts'
 import { hashBytes } from './manifest.ts'
 
@@ -64,7 +65,7 @@ const contentOf = (data: DataSet, index: number) => createHash('sha256').update(
 
 async function openAlternative({ data: { alternative, forget }, method }: StepJob, data: DataSet): Promise<Pool | null> {
   if (!alternative) {
-    if (method.name !== 'dimum') return null
+    if (!methodOf(method.name).channels.includes('alternative')) return null
     throw new LetheError('DATA_ALTERNATIVE', {
       message: 'the method memorises other images, and the job names none',
       expected: 'data.alternative',
