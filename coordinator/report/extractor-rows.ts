@@ -1,6 +1,6 @@
 import type { ExtractorMeasure, ScoreMean } from '../../protocol/report.ts'
 import { type Figures, lessIsBetter, moreIsBetter, type Row, signed } from './row.ts'
-import { grouped, namedDigits, notFinite, significant } from './text.ts'
+import { grouped, imageName, namedDigits, notFinite, significant } from './text.ts'
 
 const titles: Record<ExtractorMeasure['score'], string> = { fid: 'FID', sscd: 'SSCD', clip: 'CLIP score' }
 
@@ -19,8 +19,8 @@ interface Reported {
 }
 
 /** Table rows of what extractors say. */
-export function extractorRows({ extractors: { before, after } }: Figures): Row[] {
-  const [old, now] = [before, after].map((measures) => (measures ?? []).flatMap(reportedOf))
+export function extractorRows({ kind, extractors: { before, after } }: Figures): Row[] {
+  const [old, now] = [before, after].map((measures) => (measures ?? []).flatMap((measure) => reportedOf(measure, kind)))
   const text = (one: Reported | undefined) => (one === undefined ? '' : valueText(one))
   return (now.length > 0 ? now : old).map(({ label, digits, better }): Row => {
     const [first, last] = [old, now].map((phase) => phase.find((one) => one.label === label))
@@ -30,7 +30,7 @@ export function extractorRows({ extractors: { before, after } }: Figures): Row[]
   })
 }
 
-function reportedOf(measure: ExtractorMeasure): Reported[] {
+function reportedOf(measure: ExtractorMeasure, kind: Figures['kind']): Reported[] {
   const name = scoreLabel(measure)
   const ofMean = (label: string, mean: ScoreMean | null, digits: number, better: Reported['better']): Reported[] =>
     mean ? [{ label, value: mean.mean, interval: mean.interval, digits, better }] : []
@@ -38,7 +38,7 @@ function reportedOf(measure: ExtractorMeasure): Reported[] {
     case 'fid':
       return [{ label: name, value: measure.value, interval: null, digits: 2, better: lessIsBetter }]
     case 'sscd':
-      return ofMean(`${name}, reconstruction and forgotten image`, measure.reconstructions, 3, lessIsBetter)
+      return ofMean(`${name}, reconstruction and ${imageName(kind)}`, measure.reconstructions, 3, lessIsBetter)
     case 'clip':
       return [
         ...ofMean(`${name}, ${grouped(measure.forgotten?.samples ?? 0)} samples of forgotten classes`, measure.forgotten, 2, lessIsBetter),

@@ -12,7 +12,6 @@ const whereAdded = { central: 'added in the coordinator', sharded: 'added by the
 export function provenanceSection(report: RunReport): string {
   const { checkpoint, parentSha256, classifierSha256, data, jobDigest, engine, seed, versions, wallMs, cost, reduction, faults } = report
   const hash = (value: string) => `<code>${escaped(value)}</code>`
-  const spaces = new Map((report.extractors.after ?? report.extractors.before ?? []).map(({ space: { name, sha256 } }) => [name, sha256]))
   const entries: [string, string][] = [
     [
       report.kind === 'evaluate' ? 'measured checkpoint' : 'resulting checkpoint',
@@ -20,7 +19,7 @@ export function provenanceSection(report: RunReport): string {
     ],
     ...(parentSha256 === null ? [] : [['parent checkpoint', hash(parentSha256)] as [string, string]]),
     ...(classifierSha256 === null ? [] : [['classifier', hash(classifierSha256)] as [string, string]]),
-    ...[...spaces].map(([name, sha256]): [string, string] => [`extractor ${escaped(name)}`, hash(sha256)]),
+    ...[...extractorFiles(report)].map(([sha256, name]): [string, string] => [escaped(name), hash(sha256)]),
     [
       'data manifest',
       `${grouped(data.items)} items, ${grouped(data.forgetItems)} ${report.kind === 'train' ? 'watched' : 'to forget'}<br>${hash(data.manifestDigest)}`,
@@ -52,6 +51,20 @@ export function provenanceSection(report: RunReport): string {
     ],
   ]
   return section('Where it comes from', `<dl>${entries.map(([term, text]) => `<dt>${term}</dt><dd>${text}</dd>`).join('')}</dl>`)
+}
+
+/** Names by hash: one network may have several scores. */
+function extractorFiles({ extractors: { before, after } }: RunReport): Map<string, string> {
+  const measures = after ?? before ?? []
+  return new Map(
+    measures.flatMap((measure): [string, string][] => {
+      const { name, sha256 } = measure.space
+      return [
+        [sha256, `extractor ${name}`],
+        ...(measure.score === 'clip' ? [[measure.captionsSha256, `captions for ${name}`] as [string, string]] : []),
+      ]
+    }),
+  )
 }
 
 function timeText({ millisecondsPerStep, preparationMilliseconds }: RunReport['cost']): string {

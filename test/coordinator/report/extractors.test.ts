@@ -150,6 +150,7 @@ t.test('the report, its table and its page', async (t) => {
     '3 × 4 × 4, less 0.5, divided by 0.25',
     'No classifier has looked at them',
     digest('2'),
+    `captions for ViT</dt><dd><code>${digest('4')}`,
   ])
     t.ok(page.includes(text), text)
   t.ok(page.includes('That other programs find the same scores') && !page.includes('one small classifier says'))
