@@ -114,8 +114,9 @@ function print(report: RunReport, out: string, json: boolean): void {
   const shown = folder.startsWith('..') ? out : folder
   // Another coordinator may have finished the run, on another machine.
   const isHere = existsSync(join(out, 'report.html'))
+  const isOther = report.kind !== 'evaluate' && report.attack?.stoppedAt !== 0
   const links = [
-    report.kind !== 'evaluate' && `checkpoint  ${isHere ? `${shown}/checkpoint  ` : ''}sha256 ${report.checkpoint.sha256}`,
+    isOther && `checkpoint  ${isHere ? `${shown}/checkpoint  ` : ''}sha256 ${report.checkpoint.sha256}`,
     isHere
       ? `report      ${paint(process.stdout, 'bold', `${shown}/report.html`)}`
       : 'Checkpoint and report are with the coordinator that finished the run.',

@@ -89,7 +89,7 @@ const training = {
   labelDropout: z.number().min(0).max(1).default(0),
   /** Global L2 norm to which the update direction is clipped, before AdamW. */
   clipNorm: z.number().positive().default(1),
-  /** Steps between two checkpoints that a run can resume from; the last step always has one. */
+  /** Rounds between two checkpoints that a run can resume from; the last one always has one. */
   checkpointEvery: z.int().positive().max(maxSteps).default(50),
   /**
    * How gradients travel. `bf16` halves the bytes; senders add what rounding loses to what they send next, and the result depends on the

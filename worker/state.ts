@@ -7,7 +7,7 @@ import { decodeSafetensors, encodeSafetensors, type FloatTensor, floats } from '
 import { AdamW } from './optimizer/adamw.ts'
 import { type EmaOptions, emaDecay, emaUpdate } from './optimizer/ema.ts'
 import { learningRateAt } from './optimizer/learning-rate.ts'
-import { salientWeights } from './unlearning/saliency.ts'
+import { salientCount, salientWeights } from './unlearning/saliency.ts'
 
 /** What rounds change: parameters, AdamW's moments, the moving average, what was prepared, the count of rounds. Flat float32 vectors. */
 export class TrainingState {
@@ -126,6 +126,13 @@ interface TrainingParts {
 function partsOf(job: StepJob, length: number): TrainingParts {
   const rounds = roundsOf(job)
   const { inner, prepare } = methodOf(job.method.name)
+  const saliencyShare = prepare?.of === 'saliency' ? prepare.share(job.method as never) : null
+  if (saliencyShare !== null && salientCount(length, saliencyShare) === 0)
+    throw new LetheError('JOB_INVALID', {
+      message: 'no weight could move',
+      expected: `method.saliency.share of at least ${1 / length}, one of ${length} weights`,
+      received: `${saliencyShare}`,
+    })
   return {
     job,
     rounds,
@@ -133,6 +140,6 @@ function partsOf(job: StepJob, length: number): TrainingParts {
     prepared: rounds.prepare > 0 ? new Float32Array(length) : null,
     saved: rounds.inner > 0 ? new Float32Array(length) : null,
     innerLearningRate: inner?.learningRate(job.method as never) ?? job.training.optimizer.learningRate,
-    saliencyShare: prepare?.of === 'saliency' ? prepare.share(job.method as never) : null,
+    saliencyShare,
   }
 }

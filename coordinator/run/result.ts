@@ -49,10 +49,11 @@ function unitResults(units: readonly EvaluationUnit[], history: History, version
   return results.map(({ unit, ...packed }) => ({ unit: units[unit], result: unpackResult(packed) }))
 }
 
-/** Where the result is: for `evaluate` the model that was measured. */
-function checkpointOf({ job, folder, history, parentSha256 }: RunOptions): { path: string; sha256: string } {
-  if (job.kind === 'evaluate') return { path: job.model.checkpoint, sha256: parentSha256 }
-  return { path: folder.finalCheckpoint, sha256: history.checkpoint?.sha256 ?? '' }
+/** Where the result is: for `evaluate`, and for an attack that had succeeded before its first step, the model that was measured. */
+function checkpointOf({ job, folder, history, parentSha256 }: RunOptions, end: number): { path: string; sha256: string } {
+  if (end === 0 && job.kind !== 'train') return { path: job.model.checkpoint, sha256: parentSha256 }
+  if (!history.checkpoint) throw new RangeError('a run without a checkpoint has no report')
+  return { path: folder.finalCheckpoint, sha256: history.checkpoint.sha256 }
 }
 
 /** As the classifier's own report says it: over the names that its files have in its folder. */
@@ -99,7 +100,7 @@ export function reportInput(options: RunOptions, attendance: { most: number; ref
     job,
     jobDigest: options.jobDigest,
     parentSha256: job.kind === 'train' ? null : options.parentSha256,
-    checkpoint: checkpointOf(options),
+    checkpoint: checkpointOf(options, end),
     manifestDigest: summary.manifestDigest,
     forgetDigest: summary.forgetDigest,
     items: summary.items,

@@ -4,7 +4,7 @@ import { LetheError } from '../../protocol/errors.ts'
 import type { StepJob } from '../../protocol/job.ts'
 import type { SessionSummary, WireEncoding, WorkerBulk, WorkerMessage } from '../../protocol/messages.ts'
 import { methodOf } from '../../protocol/methods/index.ts'
-import { roundAt, roundsOf } from '../../protocol/rounds.ts'
+import { channelsIn, roundAt, roundsOf } from '../../protocol/rounds.ts'
 import { transferFrames } from '../../protocol/transfer.ts'
 import type { Peer } from '../net/peer.ts'
 import type { Range } from '../planner.ts'
@@ -62,7 +62,7 @@ export class Training {
   }
 
   plan({ epoch, step, ranges, slices, audits }: CommandOf<'plan'>): void {
-    const { dispatch, background, peer, settings, summary } = this.#options
+    const { job, dispatch, background, peer, settings, summary } = this.#options
     const counts = { channels: summary.channels.length, microBatches: settings.microBatches }
     const audit = audits && new Audit(epoch, ranges.filter(isNotEmpty), counts)
     this.#audit = audit
@@ -71,8 +71,11 @@ export class Training {
       if (reduction === null) return
       await audit?.clear()
       if (audit !== this.#audit || epoch !== this.#epoch) return
-      this.#reduction = reduction
-      const { losses, norms, updateNorm } = reduction
+      // Channels that this round does not compute arrive as zeros, which would be read as losses.
+      const computed = channelsIn(job.method, roundAt(roundsOf(job), step).phase)
+      const [losses, norms] = [reduction.losses, reduction.norms].map((figures) => only(figures, computed))
+      this.#reduction = { ...reduction, losses, norms }
+      const { updateNorm } = reduction
       dispatch({ type: 'reduced', epoch, step, losses, norms, updateNorm })
     })
     background(reducing)
@@ -169,4 +172,8 @@ const isNotEmpty = ({ start, end }: Range) => end > start
 
 function unagreed(worker: string, what: string): LetheError {
   return new LetheError('CONNECTION_FRAME', { message: `${worker} sent ${what} that this reducer does not take` })
+}
+
+function only(figures: Record<string, number>, channels: readonly string[]): Record<string, number> {
+  return Object.fromEntries(Object.entries(figures).filter(([channel]) => channels.includes(channel)))
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { channelsIn } from '../../protocol/rounds.ts'
 import { methodJobs } from '../support/method-jobs.ts'
 import { lethe, running, workerPid } from './command.ts'
 
@@ -20,6 +21,9 @@ export async function sameBits(t: Test, part: number, parts: number): Promise<vo
     t.match(three.stderr, /worker process 1 died \(ended by SIGKILL\)/, `${file}: a worker was killed`)
     const [one, other] = [JSON.parse(alone.stdout), JSON.parse(three.stdout)]
     t.equal(other.checkpoint.sha256, one.checkpoint.sha256, file)
+    for (const { phase, losses, norms } of one.history)
+      for (const told of [losses, norms])
+        t.same(Object.keys(told), channelsIn(one.job.method, phase), 'what a round computed, and no zeros')
     const figures = ({ history, forget, keep, samples, membership, distance, attack }: Record<string, unknown>) => ({
       ...{ history, forget, keep, samples, membership, distance, attack },
     })

@@ -39,20 +39,21 @@ const options: Record<string, object> = {
 }
 
 for (const name of Object.keys(unlearningMethods)) {
-  t.test(`${name}: the same bits by one session and by three, and with the state carried over in the middle`, async (t) => {
+  t.test(`${name}: the same bits by one session, by two and by three, and with the state carried over in the middle`, async (t) => {
     const method = { name, ...options[name] }
     const isConditional = name !== 'siss' && name !== 'siss-bernoulli'
     const one = job(method)
     const config = isConditional ? conditional : tinyConfig
-    const [alone, first, second, third] = await Promise.all(Array.from({ length: 4 }, () => open(t, one, config)))
+    const [alone, left, right, first, second, third] = await Promise.all(Array.from({ length: 6 }, () => open(t, one, config)))
     const start = alone.digest()
     const digests: string[] = []
     for (let round = 0; round < totalRounds(roundsOf(one)); round++) digests.push(await reduceRound(one, [alone]))
     t.not(digests.at(-1), start, 'something was learned')
     for (const [round, digest] of digests.entries()) {
+      t.equal(await reduceRound(one, [left, right]), digest, `round ${round} by two`)
       // The second of three is new in every round, and knows what the state tells.
       second.importState(first.exportState())
-      t.equal(await reduceRound(one, [first, second, third]), digest, `round ${round}`)
+      t.equal(await reduceRound(one, [first, second, third]), digest, `round ${round} by three`)
     }
   })
 }

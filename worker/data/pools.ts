@@ -25,21 +25,21 @@ export interface Pools {
  * of other size, is of a forgotten class, or is a forgotten image.
  */
 export async function openPools(job: StepJob, data: DataSet, isConditional: boolean): Promise<Pools> {
-  const all = (set: DataSet) => Uint32Array.from({ length: set.items }, (_, index) => index)
   const forget = data.forget.length > 0 ? { data, items: data.forget } : null
   const keep = async (): Promise<Pool> => {
-    if (job.kind === 'attack' && job.attack.sources) {
-      const own = await openDataSet({ sources: job.attack.sources })
-      checkAttack(job, data, own, isConditional)
-      return { data: own, items: all(own) }
+    if (job.kind === 'attack') {
+      const own = job.attack.sources ? await openDataSet({ sources: job.attack.sources }) : data
+      const pool = { data: own, items: own === data ? data.keep : all(own) }
+      checkAttack(job, data, pool, isConditional)
+      return pool
     }
     return { data, items: job.kind === 'train' && job.training.include === 'all' ? all(data) : data.keep }
   }
   return { keep: await keep(), forget, alternative: await openAlternative(job, data) }
 }
 
-function checkAttack(job: AttackJob, data: DataSet, own: DataSet, isConditional: boolean): void {
-  checkSize(own, data, 'the images of the attack')
+function checkAttack(job: AttackJob, data: DataSet, own: Pool, isConditional: boolean): void {
+  checkSize(own.data, data, 'the images of the attack')
   const received = forgottenIn(own, data, isConditional ? job.data.forget.labels : [])
   if (received === null) return
   throw new LetheError('DATA_ATTACK', {
@@ -50,9 +50,9 @@ function checkAttack(job: AttackJob, data: DataSet, own: DataSet, isConditional:
 }
 
 /** The first image of `own` that is a forgotten one or has one of these labels; null where there is none. Its hash names it without showing it. */
-function forgottenIn(own: DataSet, data: DataSet, labels: readonly number[] = []): string | null {
+function forgottenIn({ data: own, items }: Pool, data: DataSet, labels: readonly number[] = []): string | null {
   const forgotten = new Set(Array.from(data.forget, (index) => contentOf(data, index)))
-  for (let index = 0; index < own.items; index++) {
+  for (const index of items) {
     if (!labels.includes(own.labels[index]) && !forgotten.has(contentOf(own, index))) continue
     const hash = own.manifest.hashes.subarray(index * hashBytes, (index + 1) * hashBytes)
     return `item ${index}, SHA-256 ${Buffer.from(hash).toString('hex')}`
@@ -74,20 +74,15 @@ async function openAlternative({ data: { alternative, forget }, method }: StepJo
   if (alternative.sources) {
     const own = await openDataSet({ sources: alternative.sources })
     checkSize(own, data, 'the alternative images')
-    const received = forgottenIn(own, data)
+    const pool = { data: own, items: firstOf(all(own), alternative.items) }
+    const received = forgottenIn(pool, data)
     if (received !== null)
       throw new LetheError('DATA_ALTERNATIVE', {
         message: 'the alternative images hold what is to be forgotten',
         expected: 'no forgotten image',
         received,
       })
-    return {
-      data: own,
-      items: firstOf(
-        Uint32Array.from({ length: own.items }, (_, index) => index),
-        alternative.items,
-      ),
-    }
+    return pool
   }
   const both = alternative.labels?.find((label) => forget?.labels?.includes(label))
   if (both !== undefined)
@@ -102,6 +97,7 @@ async function openAlternative({ data: { alternative, forget }, method }: StepJo
   return { data, items: firstOf(items, alternative.items) }
 }
 
+const all = (set: DataSet) => Uint32Array.from({ length: set.items }, (_, index) => index)
 const firstOf = (items: Uint32Array, count = items.length) => items.subarray(0, count)
 
 function checkSize(own: DataSet, data: DataSet, what: string): void {

@@ -3,7 +3,7 @@
  * Fan et al., ICLR 2024, equation 4, with the share in place of a threshold). Of equal ones those that come first.
  */
 export function salientWeights(sum: Float32Array, share: number): Uint8Array {
-  const count = Math.floor(share * sum.length)
+  const count = salientCount(sum.length, share)
   const mask = new Uint8Array(sum.length)
   if (count === 0) return mask
   const threshold = sum.map(Math.abs).sort()[sum.length - count]
@@ -20,3 +20,6 @@ export function salientWeights(sum: Float32Array, share: number): Uint8Array {
     }
   return mask
 }
+
+/** How many of `length` weights may move. */
+export const salientCount = (length: number, share: number) => Math.floor(share * length)

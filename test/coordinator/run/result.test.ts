@@ -25,6 +25,7 @@ function runOf(job: Job, commits: number): RunOptions {
   fold(history, { type: 'session', summary })
   for (let version = 1; version <= commits; version++)
     fold(history, { type: 'committed', version, digest, workers: 2, losses: {}, norms: {}, updateNorm: version, stepMs: 100 })
+  if (commits > 0) fold(history, { type: 'checkpoint', version: commits, digest, sha256: digest, stateSha256: digest })
   const run = {
     job,
     written: job,
@@ -62,6 +63,10 @@ t.test('an attack: every stop, from version 0 to the end', async (t) => {
   const stopped = measuredAt(attackJob({ stopAt: 0.5 }), 10, { 0: 0, 10: 12 })
   t.equal(stopped.evaluation.get('after'), stopped.measured.get(10))
   t.match(stopped, { attack: { stoppedAt: 10 }, steps: 10 })
+  const atOnce = attackJob({ stopAt: 0.5 })
+  const none = measuredAt(atOnce, 0, { 0: 12 })
+  const parent = { path: atOnce.model.checkpoint, sha256: runOf(atOnce, 0).parentSha256 }
+  t.match(none, { attack: { stoppedAt: 0 }, steps: 0, checkpoint: parent }, 'it had succeeded before its first step')
 })
 
 t.test('rounds of other phases are no steps', async (t) => {

@@ -35,6 +35,11 @@ t.test('an attack that sees what was to be forgotten is refused by hash alone', 
   await t.rejects(poolsOf(attack([{ ...forgotten, label: 0 }], { file: pictures.forgotten }), false), { code: 'DATA_ATTACK' })
 })
 
+t.test('what is kept may hold a copy of what is forgotten, and is no attack then', async (t) => {
+  const copy = poolsOf(attack(undefined, { indices: [5] }))
+  await t.rejects(copy, { code: 'DATA_ATTACK', received: /^item 6, SHA-256/ }, 'item 6 is the same picture')
+})
+
 t.test('alternatives by label, by source, as many as asked', async (t) => {
   const dimum = (alternative?: object) =>
     tinyJob('unlearn', pictures, {
