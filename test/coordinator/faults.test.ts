@@ -70,7 +70,7 @@ t.test('measurements that are not finite are reported, also by a later coordinat
 
 t.test('a newcomer that cannot open the job does not disturb the others', async (t) => {
   const folder = t.testdir({ model: {} })
-  const run = await startToyRun(t, toyJob(join(folder, 'model')), join(folder, 'run'), { faults: [{ microBatchMs: 40 }] })
+  const run = await startToyRun(t, toyJob(join(folder, 'model'), { steps: 40 }), join(folder, 'run'), { faults: [{ microBatchMs: 40 }] })
   await run.reached(2)
   const newcomer = startWorker(t, run.bus, { openError: 'CHECKPOINT_FORMAT' })
   t.equal(await newcomer.ended, 31)
