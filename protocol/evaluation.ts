@@ -28,7 +28,7 @@ export interface EvaluationUnit {
 
 /**
  * Answer to a unit. reconstruction and hits: value = L2 distance to the forgotten image; keepLoss: mean ε-loss of that sample;
- * accuracy: 1 where the classifier is right about that image, else 0; samples and references: the class that the classifier sees. A model that has diverged may give values that are not finite.
+ * accuracy: 1 where the classifier is right about that image, else 0; samples and references: the class that the classifier sees, NaN where what it says is not finite. A model that has diverged may give values that are not finite.
  */
 export interface EvaluationResult {
   values: number[]
@@ -58,6 +58,11 @@ export function readingsOf({ classifier, extractors = [] }: Job['evaluate'], met
 
 /** Value of a sample where no classifier says a class. */
 export const noClass = -1
+
+/** Is it a class that a classifier saw? Not so where its logits were not finite; journals from before NaN said so have `noClass` there. */
+export function isSeenClass(value: number): boolean {
+  return value >= 0
+}
 
 /** The same job with nothing to measure. */
 export function unmeasured(job: Job): Job {

@@ -20,11 +20,11 @@ const neither = { before: null, after: null }
 const forgetMeasure = z.object({
   /** Mean L2 distance, over pixels in [0,1], of the reconstructions to the forgotten image. */
   reconstructionL2: measured,
-  /** Reconstructions closer than `threshold`, of `noises` tried from time step `timestep`. */
+  /** Reconstructions closer than `threshold`, of `noises` tried from time step `timestep`; null where a distance is not finite. */
   reconstructed: count.nullable(),
   noises: count,
   timestep: z.int().nullable(),
-  /** Samples closer than `threshold`, of `samples` drawn. */
+  /** Samples closer than `threshold`, of `samples` drawn; null where a distance is not finite: what draws no images has no hits either. */
   hits: count.nullable(),
   samples: count,
   hitInterval: interval.nullable(),
@@ -52,8 +52,11 @@ const accuracyMeasure = z.object({
   interval,
 })
 
-/** Of `samples` drawn under a class, those that the classifier takes for that class. */
-const shareMeasure = z.object({ samples: count, recognised: count, interval })
+/**
+ * Of `samples` drawn under a class, those that the classifier takes for that class; null, without an interval, where it cannot say of
+ * each, because the model does not draw finite numbers.
+ */
+const shareMeasure = z.object({ samples: count, recognised: count.nullable(), interval: interval.nullable() })
 
 /** What the classifier of `evaluate.classifier` says of samples. */
 const sampleMeasure = z.object({
@@ -71,7 +74,7 @@ const sampleMeasure = z.object({
   /** To kept images of the data; squared units of the features. */
   frechetDistance: z.object({ value: measured, featureSpace: z.string(), samples: count, references: count }).nullable(),
   precisionRecall: z
-    .object({ precision: z.number(), recall: z.number(), neighbours: count, featureSpace: z.string(), samples: count, references: count })
+    .object({ precision: measured, recall: measured, neighbours: count, featureSpace: z.string(), samples: count, references: count })
     .nullable(),
 })
 
@@ -140,8 +143,9 @@ const attackPoint = z.object({
   kept: shareMeasure.nullable(),
   /** L2 norm of the change of the weights since the attack began. */
   distance: measured,
-  hits: z.object({ hits: count, samples: count, interval }).nullable(),
-  reconstructed: z.object({ reconstructed: count, noises: count, interval }).nullable(),
+  /** A count is null where a distance is not finite. */
+  hits: z.object({ hits: count.nullable(), samples: count, interval: interval.nullable() }).nullable(),
+  reconstructed: z.object({ reconstructed: count.nullable(), noises: count, interval: interval.nullable() }).nullable(),
 })
 
 /** What relearning brings back. */
@@ -149,7 +153,7 @@ const attackMeasure = z.object({
   /** What the attacker trained on: the kept images of the data, or those of `attack.sources`. */
   images: z.enum(['retain', 'sources']),
   points: z.array(attackPoint),
-  /** Trapezoids under the share of recognised samples of forgotten classes, divided by the range of steps. */
+  /** Trapezoids under the share of recognised samples of forgotten classes, divided by the range of steps; null where one is not finite. */
   areaUnderCurve: z.number().nullable(),
   /**
    * The step, interpolated, at which this share is first reached: half of what the original model has, half of 1 where that is not

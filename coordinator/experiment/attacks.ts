@@ -2,10 +2,12 @@ import type { ControlArm } from '../../protocol/experiment/arms.ts'
 import type { AttackArm, ExperimentAttack, HalfRecovery } from '../../protocol/experiment/report.ts'
 import { attackName, seedLabel } from '../../protocol/experiment/rows.ts'
 import type { RunReport } from '../../protocol/report.ts'
-import { recoveryOf } from '../measures/recovery.ts'
+import { assumedOriginalShare } from '../measures/recovery.ts'
+import { attackRecovery } from '../report/attack.ts'
 import { cellOf, type Figures } from './cells.ts'
 import type { Figure } from './columns.ts'
-import { commonMeasure, type Measure, meanCurve, pointsOf, type SeedCurve } from './curves.ts'
+import { commonMeasure, type Measure, meanCurve, pointsOf, type SeedCurve, shareOf } from './curves.ts'
+import { isUnknown } from './format.ts'
 import type { JobResult } from './input.ts'
 
 type Finished = JobResult & { report: RunReport }
@@ -16,9 +18,6 @@ interface ArmRun {
   run: Finished
   original: Finished | null
 }
-
-/** Where no control says what the original model shows. */
-const assumedOriginalShare = 1
 
 /** The attacks of one line by name, each over its seeds, with the same attack on its controls. */
 export async function attacksOf(line: readonly JobResult[], byId: ReadonlyMap<string, JobResult>): Promise<ExperimentAttack[]> {
@@ -72,21 +71,29 @@ async function armOf(runs: readonly ArmRun[], measure: Measure): Promise<AttackA
     points: pointsOf(run.report, run.job.job, measure),
   }))
   const figures = (of: (index: number) => Figure): Figures => runs.map(({ seed, run }, i) => ({ seed, job: run.job.id, figure: of(i) }))
-  const recoveries = runs.map(({ original }, i) => recoveryOf(curveOf(seeds[i].points), originalShare(original, measure)))
+  const originals = runs.map(({ original }) => originalShare(original, measure))
+  const recoveries = seeds.map(({ points }, i) => {
+    const share = originals[i]
+    const recovery = attackRecovery(
+      points.map((point) => ({ ...point, share: shareOf(point) })),
+      share ?? assumedOriginalShare,
+    )
+    return { area: recovery?.area ?? null, half: share === null ? null : recovery }
+  })
   const pointAt = (i: number, at: 0 | -1) => seeds[i].points.at(at) as SeedCurve['points'][number]
   const distance = ({ attack }: RunReport) => attack?.points.at(-1)?.distance ?? null
   return {
-    start: await cellOf(figures((i) => shareOf(pointAt(i, 0)))),
-    end: await cellOf(figures((i) => shareOf(pointAt(i, -1)))),
+    start: await cellOf(figures((i) => figureOf(pointAt(i, 0)))),
+    end: await cellOf(figures((i) => figureOf(pointAt(i, -1)))),
     area: await cellOf(figures((i) => ({ value: recoveries[i].area, samples: null }))),
     distance: await cellOf(figures((i) => ({ value: distance(runs[i].run.report), samples: null }))),
     half: halfOf(
       runs.map(({ seed, run, original }, i) => ({
         seed,
         job: run.job.id,
-        step: recoveries[i].halfStep,
-        censoredAt: recoveries[i].censoredAt,
-        target: originalShare(original, measure) / 2,
+        step: recoveries[i].half?.halfStep ?? null,
+        censoredAt: recoveries[i].half?.censoredAt ?? null,
+        target: half(originals[i]),
         original: original?.job.id ?? null,
       })),
     ),
@@ -95,22 +102,21 @@ async function armOf(runs: readonly ArmRun[], measure: Measure): Promise<AttackA
   }
 }
 
-function shareOf({ part, samples }: SeedCurve['points'][number]): Figure {
+function figureOf({ part, samples }: SeedCurve['points'][number]): Figure {
   return { part, samples }
 }
 
-function curveOf(points: SeedCurve['points']): { step: number; share: number }[] {
-  return points.map(({ step, part, samples }) => ({ step, share: part / samples }))
-}
+const half = (share: number | null) => (share === null ? null : share / 2)
 
-/** Before the attack has changed it. */
-function originalShare(original: Finished | null, measure: Measure): number {
+/** Before the attack has changed it; null where it is not finite. */
+function originalShare(original: Finished | null, measure: Measure): number | null {
   const first = original && pointsOf(original.report, original.job.job, measure)[0]
-  return first ? first.part / first.samples : assumedOriginalShare
+  return first ? shareOf(first) : assumedOriginalShare
 }
 
-/** The lower one of two middle seeds; censored ones come last. */
+/** The lower one of two middle seeds; censored ones come last. Where one is not finite there is no median. */
 function halfOf(readings: HalfRecovery['readings']): HalfRecovery {
+  if (readings.some(isUnknown)) return { step: null, censoredAt: null, readings }
   const ranked = [...readings].sort((a, b) => (a.step ?? Number.POSITIVE_INFINITY) - (b.step ?? Number.POSITIVE_INFINITY))
   const middle = ranked[(ranked.length - 1) >> 1]
   return { step: middle?.step ?? null, censoredAt: middle?.censoredAt ?? null, readings }

@@ -23,12 +23,15 @@ export async function cellOf(figures: Figures): Promise<Cell> {
 function readingOf({ seed, job, figure }: Figures[number]): Reading {
   if (!('part' in figure)) return { seed, job, value: figure.value, part: null, samples: figure.samples }
   const { part, samples } = figure
-  return { seed, job, value: samples > 0 ? part / samples : null, part, samples }
+  return { seed, job, value: samples > 0 && part !== null ? part / samples : null, part, samples }
 }
 
 function pooled(readings: Reading[]): Cell {
   const sum = (of: (one: Reading) => number | null) => readings.reduce((total, one) => total + (of(one) ?? 0), 0)
   const [part, samples] = [sum((one) => one.part), sum((one) => one.samples)]
+  // The share of the seeds that have not diverged would flatter.
+  if (readings.some(({ value }) => value === null))
+    return { value: null, interval: null, reduction: 'pooled over seeds', intervalKind: null, readings }
   return {
     value: samples > 0 ? part / samples : null,
     interval: samples > 0 ? wilsonInterval(part, samples) : null,

@@ -1,13 +1,17 @@
 import type { ExperimentColumn } from '../../protocol/experiment/report.ts'
-import type { RunReport } from '../../protocol/report.ts'
+import type { RunReport, ShareMeasure } from '../../protocol/report.ts'
 
-/** What one run says of a column: a share of so many, or a number, with its standard error where it has one. */
-export type Figure = { part: number; samples: number } | { value: number | null; standardError?: number | null; samples: number | null }
+/** What one run says of a column: a share of so many, or a number, with its standard error where it has one. Null is not finite. */
+export type Figure =
+  | { part: number | null; samples: number }
+  | { value: number | null; standardError?: number | null; samples: number | null }
 
 export interface Column extends ExperimentColumn {
   /** Null where the run has not measured it. */
   of(report: RunReport): Figure | null
 }
+
+const complement = ({ samples, recognised }: ShareMeasure) => (recognised === null ? null : samples - recognised)
 
 /** The columns of the table, all of the model as its job left it. Those that no row has are left out. */
 export const columns: readonly Column[] = [
@@ -17,8 +21,7 @@ export const columns: readonly Column[] = [
     note: 'share of the samples drawn under the forgotten classes that the classifier does not take for them',
     isShare: true,
     better: 'higher',
-    of: ({ samples: { after } }) =>
-      after?.forgotten ? { part: after.forgotten.samples - after.forgotten.recognised, samples: after.forgotten.samples } : null,
+    of: ({ samples: { after } }) => (after?.forgotten ? { part: complement(after.forgotten), samples: after.forgotten.samples } : null),
   },
   {
     key: 'keptAccuracy',
@@ -34,7 +37,7 @@ export const columns: readonly Column[] = [
     note: 'share of the samples that are the forgotten image, by L2 distance',
     isShare: true,
     better: 'lower',
-    of: ({ forget: { after } }) => (after?.hits == null ? null : { part: after.hits, samples: after.samples }),
+    of: ({ forget: { after } }) => (after && after.samples > 0 ? { part: after.hits, samples: after.samples } : null),
   },
   {
     key: 'reconstructed',
@@ -42,7 +45,7 @@ export const columns: readonly Column[] = [
     note: 'share of the noised copies of the forgotten image that the model brings back to it',
     isShare: true,
     better: 'lower',
-    of: ({ forget: { after } }) => (after?.reconstructed == null ? null : { part: after.reconstructed, samples: after.noises }),
+    of: ({ forget: { after } }) => (after && after.noises > 0 ? { part: after.reconstructed, samples: after.noises } : null),
   },
   {
     key: 'reconstructionL2',

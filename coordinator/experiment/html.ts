@@ -1,6 +1,6 @@
 import type { AttackArm, Cell, ExperimentAttack, ExperimentColumn, ExperimentReport } from '../../protocol/experiment/report.ts'
 import { duration, escaped, grouped } from '../report/text.ts'
-import { gapsText, halfText, intervalText, notMeasured, valueText } from './format.ts'
+import { gapsText, halfText, intervalText, notMeasured, number, share, valueText } from './format.ts'
 import type { Sheet } from './pictures.ts'
 import { recoverySvg, scatterSvg, shade } from './plots.ts'
 import { experimentStyle } from './style.ts'
@@ -97,7 +97,7 @@ function comparison(report: ExperimentReport): string {
   const colours = third
     ? ` Colour: ${escaped(third.label)}, by the worst attack: <span class="swatch" style="background:${shade(0)}"></span>0 % <span class="swatch" style="background:${shade(0.5)}"></span>50 % <span class="swatch" style="background:${shade(1)}"></span>100 %; grey where there was none.`
     : ''
-  const left = missing.length > 0 ? ` Not judged, as they lack one of these: ${escaped(missing.join(', '))}.` : ''
+  const left = missing.length > 0 ? ` Not judged, as they lack one of these, or it is not finite: ${escaped(missing.join(', '))}.` : ''
   const text = `<p class="note">Ring: on the Pareto front of ${axes.length === 3 ? 'the three' : 'the two'}: no other row is as good on each and better on one. Means alone decide, not their intervals.${colours}${left}</p>`
   return section(third ? 'Forgetting, quality, robustness' : 'Forgetting and quality', text + plot)
 }
@@ -134,9 +134,6 @@ function attacks({ rows }: ExperimentReport): string {
     })
     .join('\n')
 }
-
-const share = { isShare: true } as const
-const number = { isShare: false } as const
 
 function armHtml({ start, end, area, half, distance, controls }: ExperimentAttack): string {
   const control = (arm: AttackArm | null) => (arm ? cellHtml(arm.end, share) : `<td>${notMeasured}</td>`)

@@ -109,6 +109,8 @@ function attackRows({ attack }: Figures): Row[] {
   if (!attack) return []
   const only = (label: string, after: string): Row => ({ label, before: '', after, change: '' })
   const rows: Row[] = []
+  if (attack.points.some(({ forgotten }) => forgotten?.recognised === null))
+    rows.push(only('forgotten classes recognised, mean over the attack', notFinite))
   if (attack.areaUnderCurve !== null)
     rows.push(only('forgotten classes recognised, mean over the attack', `${(100 * attack.areaUnderCurve).toFixed(1)} %`))
   if (attack.halfRecovery) {

@@ -5,18 +5,23 @@ import { grouped, significant } from './text.ts'
 /* What a classifier says of samples, and how likely a model finds the forgotten images. */
 
 /** The complement of a share has the complement of its interval. */
-function complementText({ samples, recognised, interval: [low, high] }: ShareMeasure): string {
-  return shareText(1 - recognised / samples, [1 - high, 1 - low], 1)
+function complementText(share: ShareMeasure): string {
+  const [low, high] = share.interval ?? [0, 1]
+  return shareText(1 - (shareOf(share) ?? 0), [1 - high, 1 - low], 1)
 }
 
-const shareOf = (share: ShareMeasure | null | undefined) => share && share.recognised / share.samples
+/** Null where it is not finite. */
+const shareOf = (share: ShareMeasure | null | undefined) => (share?.recognised == null ? null : share.recognised / share.samples)
 
 export const sampleMetrics: readonly Metric[] = [
   {
     label: ({ samples }) =>
       `unlearning accuracy: of ${grouped(samples?.forgotten?.samples ?? 0)} samples of forgotten classes, not recognised`,
     isMeasured: ({ samples }) => samples?.forgotten != null,
-    value: ({ samples }) => samples?.forgotten && 1 - samples.forgotten.recognised / samples.forgotten.samples,
+    value: ({ samples }) => {
+      const share = shareOf(samples?.forgotten)
+      return share === null ? null : 1 - share
+    },
     text: ({ samples }) => (samples?.forgotten ? complementText(samples.forgotten) : ''),
     change: (before, after) => pointsOf(before, after, 1),
     better: moreIsBetter,
@@ -25,7 +30,7 @@ export const sampleMetrics: readonly Metric[] = [
     label: ({ samples }) => `of ${grouped(samples?.kept?.samples ?? 0)} samples of kept classes, recognised`,
     isMeasured: ({ samples }) => samples?.kept != null,
     value: ({ samples }) => shareOf(samples?.kept),
-    text: ({ samples }) => (samples?.kept ? shareText(shareOf(samples.kept) as number, samples.kept.interval, 1) : ''),
+    text: ({ samples }) => (samples?.kept?.interval ? shareText(shareOf(samples.kept) ?? 0, samples.kept.interval, 1) : ''),
     change: (before, after) => pointsOf(before, after, 1),
     better: moreIsBetter,
   },

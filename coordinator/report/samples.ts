@@ -47,7 +47,9 @@ async function compared(
 ): Promise<Pick<SampleMeasure, 'frechetDistance' | 'precisionRecall'>> {
   const sizes = { featureSpace, samples: generated.rows, references: real.rows }
   const distance = await frechetDistance(generated, real)
-  const shares = await precisionAndRecall(real, generated, { neighbours: defaultNeighbours })
+  const found = await precisionAndRecall(real, generated, { neighbours: defaultNeighbours })
+  // Of features that are not finite it would count none, which is a number that says nothing.
+  const shares = found && distance !== null && !Number.isFinite(distance) ? { precision: null, recall: null } : found
   return {
     frechetDistance: distance === null ? null : { value: finite(distance), ...sizes },
     precisionRecall: shares && { ...shares, neighbours: defaultNeighbours, ...sizes },

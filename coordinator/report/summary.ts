@@ -68,10 +68,10 @@ function forgetMeasure(job: Job, results: UnitResults | undefined): ForgetMeasur
   const samples = valuesOf(job, 'hits', results)
   if (!reconstructions || !samples || reconstructions.length + samples.length === 0) return null
   const { threshold, reconstruction } = job.evaluate
-  const hits = samples.length > 0 ? closeTo(job, samples) : null
+  const hits = closeTo(job, samples)
   return {
     reconstructionL2: reconstructions.length > 0 ? finite(mean(reconstructions)) : null,
-    reconstructed: reconstructions.length > 0 ? closeTo(job, reconstructions) : null,
+    reconstructed: closeTo(job, reconstructions),
     noises: reconstructions.length,
     timestep: reconstruction?.timestep ?? null,
     hits,

@@ -55,8 +55,9 @@ export function rowsAt({ width, values }: Matrix, rows: readonly number[]): Matr
   return { rows: rows.length, width, values: chosen }
 }
 
-/** Values closer than the job's threshold to the forgotten image. */
-export function closeTo(job: Job, distances: readonly number[]): number {
+/** How many are closer than the job's threshold to the forgotten image; null where there is none, or one that is not finite. */
+export function closeTo(job: Job, distances: readonly number[]): number | null {
+  if (distances.length === 0 || !distances.every(Number.isFinite)) return null
   return distances.filter((distance) => distance < job.evaluate.threshold).length
 }
 

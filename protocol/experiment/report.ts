@@ -36,7 +36,10 @@ const cell = z.object({
   readings: z.array(reading),
 })
 
-/** The step at which half of what the original model shows is back: the median over seeds; where that seed is censored, `censoredAt`. */
+/**
+ * The step at which half of what the original model shows is back: the median over seeds; where that seed is censored, `censoredAt`. Both
+ * are null where a share is not finite.
+ */
 const halfRecovery = z.object({
   step: z.number().nullable(),
   censoredAt: count.nullable(),
@@ -46,8 +49,8 @@ const halfRecovery = z.object({
       job: z.string(),
       step: z.number().nullable(),
       censoredAt: count.nullable(),
-      /** Half of the share of the original model; half of 1 where `original` is null. */
-      target: z.number(),
+      /** Half of the share of the original model; half of 1 where `original` is null. Null where that share is not finite. */
+      target: z.number().nullable(),
       original: z.string().nullable(),
     }),
   ),
@@ -64,12 +67,12 @@ const attackArm = z.object({
   distance: cell,
   /** The mean over seeds. `low` and `high`: the least and the most of the seeds, the Wilson interval where there is one seed. */
   curve: z.array(z.object({ step: count, share: z.number(), low: z.number(), high: z.number() })),
-  /** `isCarried`: an attack that had succeeded was not continued, its last share stands for the rest. */
+  /** `part` is null where it is not finite. `isCarried`: an attack that had succeeded was not continued, its last share stands for the rest. */
   seeds: z.array(
     z.object({
       seed: z.string(),
       job: z.string(),
-      points: z.array(z.object({ step: count, part: count, samples: count, isCarried: z.boolean() })),
+      points: z.array(z.object({ step: count, part: count.nullable(), samples: count, isCarried: z.boolean() })),
     }),
   ),
 })

@@ -46,6 +46,8 @@ function notes({ forget, keep, accuracy, samples, attack, distance }: RunReport)
       `Fréchet distance, precision and recall: ${grouped(drawn)} ${whose} against ${grouped(references)} kept images, in the ${escaped(featureSpace)}. This is not FID, and falls with the number of samples: compare equal numbers alone.`,
     )
   }
+  if (forget.after?.sampleDistances.includes(null) || judged?.forgotten?.recognised === null || judged?.kept?.recognised === null)
+    parts.push('Not finite: the model draws no images, so what it draws is neither forgotten nor kept.')
   if (distance.after !== null) parts.push('Change of the weights: L2 norm over all of them.')
   if (attack && attack.points.length > 0) parts.push('Before: at step 0 of the attack. After: at its last stop.')
   return parts.length > 0 ? `<p class="note">${parts.join(' ')}</p>` : ''

@@ -1,6 +1,8 @@
 import t from 'tap'
+import { experimentHtml } from '../../../coordinator/experiment/html.ts'
 import type { JobResult } from '../../../coordinator/experiment/input.ts'
 import { experimentReportOf } from '../../../coordinator/experiment/summary.ts'
+import { experimentTable } from '../../../coordinator/experiment/table.ts'
 import { wilsonInterval } from '../../../coordinator/measures/wilson.ts'
 import { experimentReport } from '../../../protocol/experiment/report.ts'
 import { keptLoss, madeUpAttack, madeUpModel, recognised } from '../../support/experiment.ts'
@@ -114,4 +116,33 @@ t.test('the Pareto front of forgetting, quality and robustness', async (t) => {
     ['forgetting maximise', 'quality maximise', 'robustness minimise'],
   )
   t.same(comparison.front, [0, 2], 'b is beaten by a; d was not attacked and is not judged')
+})
+
+t.test('a model that draws no images is on no front, and no row has a number of it', async (t) => {
+  const row = (method: string) => ({ row: { method } })
+  const report = await table([
+    madeUpModel('a', row('a'), recognised(1, 80)),
+    madeUpAttack('a-attacked', row('a'), [0, 10, 50]),
+    madeUpModel('b', row('b'), recognised(null, null)),
+    madeUpAttack('b-attacked', row('b'), [null, null, null]),
+    madeUpModel('c-1', seed(1, 'c'), recognised(0, 85)),
+    madeUpModel('c-2', seed(2, 'c'), recognised(null, 85)),
+    madeUpAttack('c-attacked', row('c'), [0, 20, null]),
+  ])
+  const [, b, c] = report.rows
+  for (const cell of [b.cells.unlearningAccuracy, b.cells.keptAccuracy, c.cells.unlearningAccuracy])
+    t.match(cell, { value: null, interval: null, intervalKind: null })
+  t.equal(c.cells.keptAccuracy.value, 170 / 180)
+  t.match(b.attacks[0], {
+    start: { value: null },
+    end: { value: null },
+    area: { value: null },
+    half: { step: null, censoredAt: null },
+    curve: [],
+  })
+  t.match(c.attacks[0], { end: { value: null }, area: { value: null }, curve: [{ step: 0 }, { step: 10 }] })
+  t.equal(c.attacks[0].curve.length, 2)
+  t.same(report.comparison.front, [0])
+  t.match(experimentTable(report), /b +kept data +not finite +not finite +not finite +not finite/)
+  t.notMatch(experimentHtml(report, new Map()), /NaN|Infinity|undefined|null/)
 })

@@ -24,8 +24,45 @@ t.test('the recovery curve', async (t) => {
   // 0.5 is half-way between 0.2 at 10 and 0.8 at 40.
   t.ok(Math.abs((measure?.halfRecovery?.step ?? 0) - 25) < 1e-12)
   t.match(measure, { images: 'retain', halfRecovery: { share: 0.5, censoredAt: null }, stoppedAt: null })
-  const known = attackMeasure(job, measured, { stoppedAt: 10, originalShare: 0.4 })
-  t.match(known, { halfRecovery: { share: 0.2, step: 10, censoredAt: null }, stoppedAt: 10 })
+})
+
+t.test('an attack that has succeeded keeps its last share in the area; half is of what was measured', async (t) => {
+  const { job, measured: all } = madeUpAttack([0, 8, 0], { stopAt: 0.4 })
+  const measured = new Map([...all].filter(([step]) => step < 40))
+  const measure = attackMeasure(job, measured, { stoppedAt: 10 })
+  // (0 + 0.4)/2·10 + 0.4·30 = 14, of 40 steps.
+  t.ok(Math.abs((measure?.areaUnderCurve ?? 0) - 0.35) < 1e-12)
+  t.match(measure, { stoppedAt: 10, halfRecovery: { share: 0.5, step: null, censoredAt: 10 } })
+  t.equal(measure?.points.length, 2)
+})
+
+t.test('a model that draws no images has no share, no area and no half', async (t) => {
+  const input = madeUpAttack([0, 4, 16], { stopAt: 0.1 })
+  const spoiled = (input.measured.get(40) ?? []).map(({ unit, result }) => ({
+    unit,
+    result: { ...result, values: result.values.map(() => Number.NaN) },
+  }))
+  const measured = new Map([...input.measured, [40, spoiled] as const])
+  const report = await reportOf({ ...input, measured, evaluation: new Map([...input.evaluation, ['after', spoiled] as const]) })
+  const none = { interval: null }
+  t.match(report.attack, {
+    points: [
+      {},
+      { forgotten: { recognised: 4 } },
+      { forgotten: { recognised: null, ...none }, hits: { hits: null, ...none }, reconstructed: { reconstructed: null, ...none } },
+    ],
+    areaUnderCurve: null,
+    halfRecovery: null,
+  })
+  t.match(report.forget.after, { hits: null, hitInterval: null, samples: 4, reconstructed: null, noises: 2 })
+  t.same(runReport.parse(JSON.parse(JSON.stringify(report))), JSON.parse(JSON.stringify(report)))
+  const table = textTable(report)
+  t.match(table, /unlearning accuracy: .* not finite/)
+  t.match(table, /forgotten classes recognised, mean over the attack +not finite/)
+  t.match(table, /samples that are the image .* not finite/)
+  const page = await pageOf({ ...input, measured, evaluation: new Map([['after', spoiled]]) })
+  t.match(page, 'it draws no images')
+  t.notMatch(page, /NaN|Infinity|undefined|null/)
 })
 
 t.test('what never came back is censored', async (t) => {

@@ -33,18 +33,25 @@ t.test('less was asked for', async (t) => {
   await t.rejects(sampleMeasure(job, results.slice(0, 3), sha256), { code: 'INTERNAL' })
 })
 
-t.test('a model that has diverged', async (t) => {
+t.test('a model that has diverged draws no images: nothing of it is a share', async (t) => {
   const job = attackJob()
-  const results = attackResults(job, 10, 0).map(({ unit, result }) => {
-    if (unit.metric !== 'samples' || !result.readings) return { unit, result }
-    const readings = result.readings.map((matrix) => matrix.map(() => Number.NaN))
-    return { unit, result: { ...result, values: result.values.map(() => -1), readings } }
-  })
-  t.match(await sampleMeasure(job, results, sha256), {
-    forgotten: { recognised: 0 },
-    kept: { recognised: 0 },
-    inceptionScore: { mean: null, standardDeviation: null },
-    frechetDistance: { value: null },
-    precisionRecall: { precision: 0, recall: 0 },
-  })
+  const diverged = (value: number) =>
+    attackResults(job, 10, 0).map(({ unit, result }) => {
+      if (unit.metric !== 'samples' || !result.readings) return { unit, result }
+      const readings = result.readings.map((matrix) => matrix.map(() => Number.NaN))
+      return { unit, result: { ...result, values: result.values.map(() => value), readings } }
+    })
+  // Journals from before have −1.
+  for (const value of [Number.NaN, -1])
+    t.match(await sampleMeasure(job, diverged(value), sha256), {
+      classes: [
+        { class: 1, recognised: null, interval: null },
+        { class: 3, recognised: null },
+      ],
+      forgotten: { samples: 20, recognised: null, interval: null },
+      kept: { samples: 20, recognised: null, interval: null },
+      inceptionScore: { mean: null, standardDeviation: null },
+      frechetDistance: { value: null },
+      precisionRecall: { precision: null, recall: null, samples: 20 },
+    })
 })
