@@ -34,12 +34,24 @@ export interface EvaluationResult {
   values: number[]
   /** 8-bit pictures, [count, height, width, channels] flattened; empty for keepLoss and accuracy. */
   images: Uint8Array
-  /** What networks say of each image: matrices [count, width] in the order of `readingsOf`. Absent where there are none. */
+  /** What else is told of each image: matrices [count, width] in the order of `readingsOf`. Absent where there are none. */
   readings?: readonly Float32Array[]
 }
 
-/** What one network says of an image: class probabilities or features of the classifier, or what the extractor of that number gives. */
-export type Reading = 'probabilities' | 'features' | number
+/**
+ * What is told of an image beside its value: its L2 distance to the nearest forgotten image, class probabilities or features of the
+ * classifier, or what the extractor of that number gives.
+ */
+export type Reading = 'distance' | 'probabilities' | 'features' | number
+
+/**
+ * Are hits and samples the same pictures, of one sampler and one key? So of a model without classes. They are drawn once then, as
+ * `samples`, as many as the larger of the two numbers, and all of them are looked at for the forgotten image.
+ */
+export function areOneDraw({ hits, samples }: Job['evaluate']): boolean {
+  if (!hits || !samples || samples.classes !== undefined || samples.guidance !== 0) return false
+  return hits.sampler.name === samples.sampler.name && hits.sampler.steps === samples.sampler.steps
+}
 
 /** Which images each score needs. */
 const imagesOf: Record<Score, readonly Metric[]> = { fid: ['samples', 'references'], sscd: ['reconstruction'], clip: ['samples'] }
@@ -48,9 +60,11 @@ const imagesOf: Record<Score, readonly Metric[]> = { fid: ['samples', 'reference
  * The readings of each image of a metric. Of an extractor for FID they are its features; for the other scores one number, that of the
  * image.
  */
-export function readingsOf({ classifier, extractors = [] }: Job['evaluate'], metric: Metric): Reading[] {
+export function readingsOf(evaluate: Job['evaluate'], metric: Metric): Reading[] {
+  const { classifier, extractors = [] } = evaluate
   const isJudged = classifier !== undefined && (metric === 'samples' || metric === 'references')
   return [
+    ...(metric === 'samples' && areOneDraw(evaluate) ? (['distance'] as const) : []),
     ...(isJudged ? (['probabilities', 'features'] as const) : []),
     ...extractors.flatMap(({ score }, number) => (imagesOf[score].includes(metric) ? [number] : [])),
   ]
@@ -72,11 +86,13 @@ export function unmeasured(job: Job): Job {
 
 export function evaluationUnits(job: Job): EvaluationUnit[] {
   const { reconstruction, hits, keepLoss, samples, references, likelihood, membership, distance, accuracy, unitSize } = job.evaluate
+  const isOneDraw = areOneDraw(job.evaluate)
+  const drawn = samples ? (samples.classes?.length ?? 1) * samples.count : 0
   const totals: [Metric, number][] = [
     ['reconstruction', reconstruction?.noises ?? 0],
     ['keepLoss', keepLoss?.samples ?? 0],
-    ['hits', hits?.samples ?? 0],
-    ['samples', samples ? (samples.classes?.length ?? 1) * samples.count : 0],
+    ['hits', isOneDraw ? 0 : (hits?.samples ?? 0)],
+    ['samples', isOneDraw ? Math.max(drawn, hits?.samples ?? 0) : drawn],
     ['references', references?.samples ?? 0],
     ['likelihood', likelihood?.images ?? 0],
     ['membership', membership ? 2 * membership.timesteps.length * membership.samples : 0],

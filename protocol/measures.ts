@@ -69,7 +69,10 @@ const sampleMeasure = z.object({
   /** Strength w of classifier-free guidance. */
   guidance: z.number(),
   sampler: z.object({ name: z.string(), steps: count }),
-  /** What follows is of the samples of kept classes, of all where the model has none. Mean and deviation over chunks. */
+  /**
+   * What follows is of the samples of kept classes; of all where the model has none, but for those that count as the forgotten image,
+   * where hits are looked for among the same samples. Mean and deviation over chunks.
+   */
   inceptionScore: z.object({ mean: measured, standardDeviation: measured, chunks: count, samples: count }).nullable(),
   /** To kept images of the data; squared units of the features. */
   frechetDistance: z.object({ value: measured, featureSpace: z.string(), samples: count, references: count }).nullable(),

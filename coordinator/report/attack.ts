@@ -4,7 +4,7 @@ import { assumedOriginalShare, type Recovery, type RecoveryPoint, recoveryOf } f
 import { wilsonInterval } from '../measures/wilson.ts'
 import type { AttackEnd, ReportInput, UnitResults } from './input.ts'
 import { sharesOf } from './shares.ts'
-import { closeTo, finite, valuesOf } from './values.ts'
+import { closeTo, finite, sampleDistances, valuesOf } from './values.ts'
 
 /** The recovery curve of an attack from what was measured at its stops; null for every other job. */
 export function attackMeasure(job: Job, measured: ReportInput['measured'], end: AttackEnd | null): AttackMeasure | null {
@@ -57,7 +57,7 @@ export function attackRecovery(
 function pointOf(job: Job, step: number, results: UnitResults): AttackPoint {
   const of = (metric: Parameters<typeof valuesOf>[1]) => valuesOf(job, metric, results) ?? []
   const { forgotten, kept } = sharesOf(job, of('samples'))
-  const [hits, reconstructions, [distance = Number.NaN]] = [of('hits'), of('reconstruction'), of('distance')]
+  const [hits, reconstructions, [distance = Number.NaN]] = [sampleDistances(job, results) ?? [], of('reconstruction'), of('distance')]
   const [hitCount, samples] = [closeTo(job, hits), hits.length]
   const [reconstructed, noises] = [closeTo(job, reconstructions), reconstructions.length]
   const interval = (count: number | null, of: number) => (count === null ? null : wilsonInterval(count, of))

@@ -34,7 +34,7 @@ async function measureOf(job: Job, results: UnitResults, number: number, instrum
     case 'fid': {
       const [drawn, real] = [read('samples'), read('references')]
       if (!drawn || !real) return null
-      const kept = rowsAt(drawn, keptSamples(job, drawn.rows))
+      const kept = rowsAt(drawn, keptSamples(job, results))
       const value = await frechetDistance(kept, real)
       return value === null ? null : { score, space, value: finite(value), samples: kept.rows, references: real.rows, seed }
     }

@@ -24,7 +24,7 @@ export async function sampleMeasure(
   const seen = valuesOf(job, 'samples', results)
   if (!samples || !seen || seen.length === 0) return null
   const probabilities = readingOf(job, 'samples', 'probabilities', results)
-  const kept = keptSamples(job, seen.length)
+  const kept = keptSamples(job, results ?? [])
   const score = probabilities && inceptionScore(rowsAt(probabilities, kept), { seed: job.seed, chunks: scoreChunks })
   const [drawn, real] = (['samples', 'references'] as const).map((metric) => readingOf(job, metric, 'features', results))
   return {

@@ -1,17 +1,23 @@
-import { classOfSample, isSeenClass } from '../../protocol/evaluation.ts'
+import { areOneDraw, classOfSample, isSeenClass } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { SampleMeasure, ShareMeasure } from '../../protocol/report.ts'
 import { wilsonInterval } from '../measures/wilson.ts'
+import type { UnitResults } from './input.ts'
+import { sampleDistances, valuesOf } from './values.ts'
 
 /** Is this class one of those to be forgotten? */
 export function isForgotten({ data }: Job, label: number | null | undefined): boolean {
   return label != null && (data.forget?.labels?.includes(label) ?? false)
 }
 
-/** Those of so many samples, by number, that are of no forgotten class. */
-export function keptSamples(job: Job, count: number): number[] {
-  const numbers = Array.from({ length: count }, (_, number) => number)
-  return numbers.filter((number) => !isForgotten(job, classOfSample(job.evaluate, number)))
+/**
+ * Numbers of the samples that quality is measured on: those of no forgotten class and, where their distance to it was measured, those that
+ * are not the forgotten image, as in the SISS evaluation.
+ */
+export function keptSamples(job: Job, results: UnitResults): number[] {
+  const distances = areOneDraw(job.evaluate) ? (sampleDistances(job, results) ?? []) : []
+  const numbers = Array.from({ length: valuesOf(job, 'samples', results)?.length ?? 0 }, (_, number) => number)
+  return numbers.filter((number) => !isForgotten(job, classOfSample(job.evaluate, number)) && !(distances[number] < job.evaluate.threshold))
 }
 
 /**

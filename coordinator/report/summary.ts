@@ -7,7 +7,7 @@ import { likelihoodMeasure, membershipMeasure } from './density.ts'
 import { extractorMeasures } from './extractors.ts'
 import type { Phase, ReportInput, UnitResults } from './input.ts'
 import { sampleMeasure } from './samples.ts'
-import { closeTo, finite, mean, standardErrorOf, valuesOf } from './values.ts'
+import { closeTo, finite, mean, sampleDistances, standardErrorOf, valuesOf } from './values.ts'
 
 /** What `summarize` gives: all but what needs more than one look at the values. */
 export type Summary = Pick<RunReport, 'forget' | 'keep' | 'accuracy' | 'likelihood' | 'membership' | 'distance'>
@@ -65,7 +65,7 @@ export async function reportOf(input: ReportInput): Promise<RunReport> {
 
 function forgetMeasure(job: Job, results: UnitResults | undefined): ForgetMeasure | null {
   const reconstructions = valuesOf(job, 'reconstruction', results)
-  const samples = valuesOf(job, 'hits', results)
+  const samples = sampleDistances(job, results)
   if (!reconstructions || !samples || reconstructions.length + samples.length === 0) return null
   const { threshold, reconstruction } = job.evaluate
   const hits = closeTo(job, samples)

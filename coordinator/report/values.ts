@@ -1,6 +1,6 @@
 import { LetheError } from '../../protocol/errors.ts'
 import type { EvaluationUnit } from '../../protocol/evaluation.ts'
-import { evaluationUnits, type Reading, readingsOf } from '../../protocol/evaluation.ts'
+import { areOneDraw, evaluationUnits, type Reading, readingsOf } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { Matrix } from '../measures/matrix.ts'
 import type { UnitResults } from './input.ts'
@@ -44,6 +44,12 @@ export function readingOf(job: Job, metric: Metric, reading: Reading, results: U
     at += part.length
   }
   return { rows, width: values.length / rows, values }
+}
+
+/** L2 distance of each sample to the nearest forgotten image, whichever units have drawn them; undefined where the phase was not measured. */
+export function sampleDistances(job: Job, results: UnitResults | undefined): number[] | undefined {
+  if (!areOneDraw(job.evaluate) || !results) return valuesOf(job, 'hits', results)
+  return Array.from(readingOf(job, 'samples', 'distance', results)?.values ?? [])
 }
 
 /** These rows of a matrix. */
