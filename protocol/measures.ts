@@ -20,6 +20,8 @@ const neither = { before: null, after: null }
 const forgetMeasure = z.object({
   /** Mean L2 distance, over pixels in [0,1], of the reconstructions to the forgotten image. */
   reconstructionL2: measured,
+  /** Student's, over the noises. */
+  reconstructionInterval: interval.nullable().default(null),
   /** Reconstructions closer than `threshold`, of `noises` tried from time step `timestep`; null where a distance is not finite. */
   reconstructed: count.nullable(),
   noises: count,
@@ -73,11 +75,38 @@ const sampleMeasure = z.object({
    * What follows is of the samples of kept classes; of all where the model has none, but for those that count as the forgotten image,
    * where hits are looked for among the same samples. Mean and deviation over chunks.
    */
-  inceptionScore: z.object({ mean: measured, standardDeviation: measured, chunks: count, samples: count }).nullable(),
+  inceptionScore: z
+    .object({
+      mean: measured,
+      standardDeviation: measured,
+      /** Student's, over the chunks. */
+      interval: interval.nullable().default(null),
+      chunks: count,
+      samples: count,
+    })
+    .nullable(),
   /** To kept images of the data; squared units of the features. */
-  frechetDistance: z.object({ value: measured, featureSpace: z.string(), samples: count, references: count }).nullable(),
+  frechetDistance: z
+    .object({
+      value: measured,
+      /** Delete-block jackknife over both sets; null where features are too wide, or images too few. */
+      interval: interval.nullable().default(null),
+      featureSpace: z.string(),
+      samples: count,
+      references: count,
+    })
+    .nullable(),
   precisionRecall: z
-    .object({ precision: measured, recall: measured, neighbours: count, featureSpace: z.string(), samples: count, references: count })
+    .object({
+      precision: measured,
+      recall: measured,
+      /** Wilson's, of the one set with the other taken as it is. */ precisionInterval: interval.nullable().default(null),
+      recallInterval: interval.nullable().default(null),
+      neighbours: count,
+      featureSpace: z.string(),
+      samples: count,
+      references: count,
+    })
     .nullable(),
 })
 
@@ -100,7 +129,15 @@ const scoreMean = z.object({ mean: measured, interval: interval.nullable(), valu
 /** What one ONNX network of `evaluate.extractors` says; `seed` is that of samples, noises and intervals. */
 const extractorMeasure = z.discriminatedUnion('score', [
   /** Fréchet distance of samples of kept classes, of all where the model has none, to kept images of the data. */
-  z.object({ score: z.literal('fid'), space: featureSpace, value: measured, samples: count, references: count, seed: count }),
+  z.object({
+    score: z.literal('fid'),
+    space: featureSpace,
+    value: measured,
+    interval: interval.nullable().default(null),
+    samples: count,
+    references: count,
+    seed: count,
+  }),
   /** Cosine between a reconstruction and the forgotten image that it began with. */
   z.object({ score: z.literal('sscd'), space: featureSpace, reconstructions: scoreMean, timestep: count, seed: count }),
   /** 100·max(0, cosine) between a sample and the caption of its class. */

@@ -3,9 +3,10 @@ import type { AttackArm, ExperimentAttack, HalfRecovery } from '../../protocol/e
 import { attackName, seedLabel } from '../../protocol/experiment/rows.ts'
 import type { RunReport } from '../../protocol/report.ts'
 import { assumedOriginalShare } from '../measures/recovery.ts'
+import { wilsonInterval } from '../measures/wilson.ts'
 import { attackRecovery } from '../report/attack.ts'
 import { cellOf, type Figures } from './cells.ts'
-import type { Figure } from './columns.ts'
+import type { Figure, Spread } from './columns.ts'
 import { commonMeasure, type Measure, meanCurve, pointsOf, type SeedCurve, shareOf } from './curves.ts'
 import { isUnknown } from './format.ts'
 import type { JobResult } from './input.ts'
@@ -20,7 +21,7 @@ interface ArmRun {
 }
 
 /** The attacks of one line by name, each over its seeds, with the same attack on its controls. */
-export async function attacksOf(line: readonly JobResult[], byId: ReadonlyMap<string, JobResult>): Promise<ExperimentAttack[]> {
+export function attacksOf(line: readonly JobResult[], byId: ReadonlyMap<string, JobResult>): ExperimentAttack[] {
   const runs = line.filter(isFinished).filter(({ job }) => job.job.kind === 'attack')
   const names = [...new Set(runs.map(({ job }) => attackName(job)))]
   const attacks: ExperimentAttack[] = []
@@ -38,18 +39,18 @@ export async function attacksOf(line: readonly JobResult[], byId: ReadonlyMap<st
         const chosen = of(run)
         return chosen ? [{ seed: seedOf(run), run: chosen, original: controlOf(run, 'original') }] : []
       })
-    const control = async (arm: ControlArm) => {
+    const control = (arm: ControlArm) => {
       const found = armRuns((run) => controlOf(run, arm))
       return found.length > 0 ? armOf(found, measure) : null
     }
     attacks.push({
       name,
       measure,
-      ...(await armOf(
+      ...armOf(
         armRuns((run) => run),
         measure,
-      )),
-      controls: { original: await control('original'), retrained: await control('retrained') },
+      ),
+      controls: { original: control('original'), retrained: control('retrained') },
     })
   }
   return attacks
@@ -64,7 +65,7 @@ export function seedOf({ job }: Pick<JobResult, 'job'>): string {
   return job.row?.[seedLabel] ?? String(job.job.seed)
 }
 
-async function armOf(runs: readonly ArmRun[], measure: Measure): Promise<AttackArm> {
+function armOf(runs: readonly ArmRun[], measure: Measure): AttackArm {
   const seeds: SeedCurve[] = runs.map(({ seed, run }) => ({
     seed,
     job: run.job.id,
@@ -83,10 +84,10 @@ async function armOf(runs: readonly ArmRun[], measure: Measure): Promise<AttackA
   const pointAt = (i: number, at: 0 | -1) => seeds[i].points.at(at) as SeedCurve['points'][number]
   const distance = ({ attack }: RunReport) => attack?.points.at(-1)?.distance ?? null
   return {
-    start: await cellOf(figures((i) => figureOf(pointAt(i, 0)))),
-    end: await cellOf(figures((i) => figureOf(pointAt(i, -1)))),
-    area: await cellOf(figures((i) => ({ value: recoveries[i].area, samples: null }))),
-    distance: await cellOf(figures((i) => ({ value: distance(runs[i].run.report), samples: null }))),
+    start: cellOf(figures((i) => figureOf(pointAt(i, 0)))),
+    end: cellOf(figures((i) => figureOf(pointAt(i, -1)))),
+    area: cellOf(figures((i) => ({ value: recoveries[i].area, spread: areaSpread(seeds[i].points), samples: null }))),
+    distance: cellOf(figures((i) => ({ value: distance(runs[i].run.report), samples: null }))),
     half: halfOf(
       runs.map(({ seed, run, original }, i) => ({
         seed,
@@ -104,6 +105,15 @@ async function armOf(runs: readonly ArmRun[], measure: Measure): Promise<AttackA
 
 function figureOf({ part, samples }: SeedCurve['points'][number]): Figure {
   return { part, samples }
+}
+
+/** The areas under the lower and the upper ends of the intervals: wide, as if all stops erred alike. They do share their noises. */
+function areaSpread(points: SeedCurve['points']): Spread | null {
+  const [low, high] = [0, 1].map((end) => {
+    const ends = points.map((point) => ({ ...point, share: point.part === null ? null : wilsonInterval(point.part, point.samples)[end] }))
+    return attackRecovery(ends, assumedOriginalShare)?.area ?? null
+  })
+  return low === null || high === null ? null : { interval: [low, high], kind: 'wilson' }
 }
 
 const half = (share: number | null) => (share === null ? null : share / 2)

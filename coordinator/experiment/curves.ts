@@ -1,9 +1,9 @@
 import type { AttackArm, ExperimentAttack } from '../../protocol/experiment/report.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { AttackPoint, RunReport } from '../../protocol/report.ts'
+import { mean } from '../measures/means.ts'
 import { wilsonInterval } from '../measures/wilson.ts'
 import { carriedOn } from '../report/attack.ts'
-import { mean } from './cells.ts'
 
 /* Recovery curves of attacks: from the points of a run to the mean over seeds. */
 

@@ -71,7 +71,7 @@ function models(report: ExperimentReport): string {
   const table = `<div class="scroll"><table class="models"><thead><tr><th></th>${head.join('')}</tr></thead><tbody>${lines.join('')}</tbody></table></div>`
   const notes = columns.map(({ label, note }) => `<li>${escaped(label)}: ${escaped(note)}</li>`)
   const intervals =
-    'Small print: intervals of 95 %. Shares are pooled over seeds, with Wilson’s interval, which knows nothing of the spread between seeds. Other numbers are means over seeds, with a bootstrap over seeds; of few seeds it is too narrow. With one seed, an interval is from the standard error over samples, where there is one. Bold: the best value of a column, which alone is no verdict.'
+    'Small print: intervals of 95 %. Shares are pooled over seeds; their interval is the wider of Wilson’s, which knows nothing of the spread between seeds, and Student’s t over the shares of the seeds. Other numbers are means over seeds, with Student’s t over seeds. With one seed an interval is of that run alone: Student’s over samples, noises, chunks or probes, the delete-block jackknife of a Fréchet distance, Wilson’s of precision and recall; it knows nothing of other seeds. experiment.json names the kind of each. Bold: the best value of a column, which alone is no verdict.'
   return section(
     'Models',
     `${table}<p class="note">${intervals}</p><details><summary>What the columns are</summary><ul class="note">${notes.join('')}</ul></details>`,
@@ -163,7 +163,7 @@ function limits({ rows, columns }: ExperimentReport): string {
     rows.some(({ attacks }) => attacks.some(({ controls }) => !controls.original || !controls.retrained)) &&
       'That what came back was remembered, in rows without controls: there is nothing to compare with.',
     rows.some(({ seeds }) => seeds.length < 5) &&
-      'That other seeds give the same. Where there are few, intervals over seeds are a lower bound of what is not known.',
+      'That other seeds give the same. Where there are few, Student’s intervals are wide, and right only if seeds vary about as a normal distribution does; with one seed, nothing is known of others.',
     (keys.includes('inceptionScore') || keys.includes('frechetDistance')) &&
       'Numbers to compare with other papers. Scores are of the classifier of this experiment.',
   ].filter((entry) => typeof entry === 'string')

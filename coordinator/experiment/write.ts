@@ -40,7 +40,7 @@ export async function writeExperimentReport({ expansion, out, outcomes, commandO
       error: isFinished ? null : error,
     })
   }
-  const report = experimentReport.parse(await experimentReportOf({ expansion, results, rerun }))
+  const report = experimentReport.parse(experimentReportOf({ expansion, results, rerun }))
   const sheets = new Map<number, Sheet[]>()
   for (const [i, { jobs, seeds }] of report.rows.entries())
     sheets.set(

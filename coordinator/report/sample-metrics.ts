@@ -1,5 +1,5 @@
 import type { ShareMeasure } from '../../protocol/report.ts'
-import { lessIsBetter, type Metric, moreIsBetter, pointsOf, shareText, signed } from './row.ts'
+import { lessIsBetter, type Metric, moreIsBetter, pointsOf, shareWithInterval, signed, withInterval } from './row.ts'
 import { grouped, significant } from './text.ts'
 
 /* What a classifier says of samples, and how likely a model finds the forgotten images. */
@@ -7,7 +7,7 @@ import { grouped, significant } from './text.ts'
 /** The complement of a share has the complement of its interval. */
 function complementText(share: ShareMeasure): string {
   const [low, high] = share.interval ?? [0, 1]
-  return shareText(1 - (shareOf(share) ?? 0), [1 - high, 1 - low], 1)
+  return shareWithInterval(1 - (shareOf(share) ?? 0), [1 - high, 1 - low], 1)
 }
 
 /** Null where it is not finite. */
@@ -30,7 +30,7 @@ export const sampleMetrics: readonly Metric[] = [
     label: ({ samples }) => `of ${grouped(samples?.kept?.samples ?? 0)} samples of kept classes, recognised`,
     isMeasured: ({ samples }) => samples?.kept != null,
     value: ({ samples }) => shareOf(samples?.kept),
-    text: ({ samples }) => (samples?.kept?.interval ? shareText(shareOf(samples.kept) ?? 0, samples.kept.interval, 1) : ''),
+    text: ({ samples }) => (samples?.kept?.interval ? shareWithInterval(shareOf(samples.kept) ?? 0, samples.kept.interval, 1) : ''),
     change: (before, after) => pointsOf(before, after, 1),
     better: moreIsBetter,
   },
@@ -38,10 +38,7 @@ export const sampleMetrics: readonly Metric[] = [
     label: ({ samples }) => `inception score of our classifier, ${grouped(samples?.inceptionScore?.samples ?? 0)} samples`,
     isMeasured: ({ samples }) => samples?.inceptionScore != null,
     value: ({ samples }) => samples?.inceptionScore?.mean,
-    text: ({ samples }) => {
-      const { mean, standardDeviation } = samples?.inceptionScore ?? {}
-      return mean == null ? '' : `${mean.toFixed(2)} ± ${(standardDeviation ?? 0).toFixed(2)}`
-    },
+    text: ({ samples }) => withInterval(samples?.inceptionScore?.mean ?? 0, samples?.inceptionScore?.interval, (value) => value.toFixed(2)),
     change: (before, after) => signed(after - before, 2),
     better: moreIsBetter,
   },
@@ -49,7 +46,7 @@ export const sampleMetrics: readonly Metric[] = [
     label: ({ samples }) => `Fréchet distance, ${samples?.frechetDistance?.featureSpace ?? ''}`,
     isMeasured: ({ samples }) => samples?.frechetDistance != null,
     value: ({ samples }) => samples?.frechetDistance?.value,
-    text: ({ samples }) => significant(samples?.frechetDistance?.value ?? 0),
+    text: ({ samples }) => withInterval(samples?.frechetDistance?.value ?? 0, samples?.frechetDistance?.interval, significant),
     change: (before, after) => signed(after - before, 2),
     better: lessIsBetter,
   },
@@ -58,7 +55,8 @@ export const sampleMetrics: readonly Metric[] = [
       label: ({ samples }) => `${side}, ${samples?.precisionRecall?.neighbours ?? 0} nearest neighbours, the same features`,
       isMeasured: ({ samples }) => samples?.precisionRecall != null,
       value: ({ samples }) => samples?.precisionRecall?.[side],
-      text: ({ samples }) => (samples?.precisionRecall?.[side] ?? 0).toFixed(3),
+      text: ({ samples }) =>
+        withInterval(samples?.precisionRecall?.[side] ?? 0, samples?.precisionRecall?.[`${side}Interval`], (value) => value.toFixed(3)),
       change: (before, after) => signed(after - before, 3),
       better: moreIsBetter,
     }),

@@ -1,5 +1,6 @@
 import type { Job } from '../../protocol/job.ts'
 import type { AccuracyMeasure, ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
+import { intervalOfMean, mean, standardErrorOf } from '../measures/means.ts'
 import { wilsonInterval } from '../measures/wilson.ts'
 import { attackMeasure } from './attack.ts'
 import { costOf } from './cost.ts'
@@ -7,7 +8,7 @@ import { likelihoodMeasure, membershipMeasure } from './density.ts'
 import { extractorMeasures } from './extractors.ts'
 import type { Phase, ReportInput, UnitResults } from './input.ts'
 import { sampleMeasure } from './samples.ts'
-import { closeTo, finite, mean, sampleDistances, standardErrorOf, valuesOf } from './values.ts'
+import { closeTo, finite, sampleDistances, valuesOf } from './values.ts'
 
 /** What `summarize` gives: all but what needs more than one look at the values. */
 export type Summary = Pick<RunReport, 'forget' | 'keep' | 'accuracy' | 'likelihood' | 'membership' | 'distance'>
@@ -71,6 +72,7 @@ function forgetMeasure(job: Job, results: UnitResults | undefined): ForgetMeasur
   const hits = closeTo(job, samples)
   return {
     reconstructionL2: reconstructions.length > 0 ? finite(mean(reconstructions)) : null,
+    reconstructionInterval: intervalOfMean(reconstructions),
     reconstructed: closeTo(job, reconstructions),
     noises: reconstructions.length,
     timestep: reconstruction?.timestep ?? null,

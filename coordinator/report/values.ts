@@ -71,14 +71,3 @@ export function closeTo(job: Job, distances: readonly number[]): number | null {
 export function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null
 }
-
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
-}
-
-/** Of the mean of independent values; NaN for fewer than two. */
-export function standardErrorOf(values: readonly number[]): number {
-  const centre = mean(values)
-  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0)
-  return Math.sqrt(squares / (values.length - 1) / values.length)
-}

@@ -31,8 +31,12 @@ const cell = z.object({
   interval: interval.nullable(),
   /** How `value` came of the readings. */
   reduction: z.enum(['mean over seeds', 'pooled over seeds', 'median over seeds']),
-  /** `bootstrap`: over seeds. `normal`: from the standard error of the only seed. */
-  intervalKind: z.enum(['wilson', 'bootstrap', 'normal']).nullable(),
+  /**
+   * `wilson`: of all samples together. `student`: t over seeds; of the only seed over its samples, noises, chunks or probes. `jackknife`,
+   * `bootstrap`: of the only seed, over its samples. Of shares over seeds the wider of `wilson` and `student`. Tables from before also
+   * have `bootstrap` over seeds, and `normal`.
+   */
+  intervalKind: z.enum(['wilson', 'student', 'jackknife', 'bootstrap', 'normal']).nullable(),
   readings: z.array(reading),
 })
 

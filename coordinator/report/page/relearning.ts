@@ -1,7 +1,7 @@
 import type { AttackMeasure, AttackPoint, RunReport, ShareMeasure } from '../../../protocol/report.ts'
 import type { ReportInput } from '../input.ts'
 import { judgedPictures } from '../pictures.ts'
-import { shareText } from '../row.ts'
+import { shareWithInterval } from '../row.ts'
 import { grouped, notFinite, significant } from '../text.ts'
 import { classStrips } from './classes.ts'
 import { note, section, table } from './elements.ts'
@@ -74,7 +74,7 @@ function stopTable(points: readonly AttackPoint[]): string {
     if (!one) return ''
     return one.recognised === null || one.interval === null
       ? notFinite
-      : `${shareText(one.recognised / one.samples, one.interval, 1)} of ${one.samples}`
+      : `${shareWithInterval(one.recognised / one.samples, one.interval, 1)} of ${one.samples}`
   }
   const count = (part: number | null, of: number) => (part === null ? notFinite : `${part} of ${of}`)
   const columns: [string, (point: AttackPoint) => string][] = [
