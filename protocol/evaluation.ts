@@ -28,18 +28,30 @@ export interface EvaluationUnit {
 
 /**
  * Answer to a unit. reconstruction and hits: value = L2 distance to the forgotten image; keepLoss: mean ε-loss of that sample;
- * accuracy: 1 where the classifier is right about that image, else 0; samples and references: the class that the classifier sees. A model that has diverged may give values that are not finite.
+ * accuracy: 1 where the classifier is right about that image, else 0; samples and references: the class that the classifier sees, NaN where what it says is not finite. A model that has diverged may give values that are not finite.
  */
 export interface EvaluationResult {
   values: number[]
   /** 8-bit pictures, [count, height, width, channels] flattened; empty for keepLoss and accuracy. */
   images: Uint8Array
-  /** What networks say of each image: matrices [count, width] in the order of `readingsOf`. Absent where there are none. */
+  /** What else is told of each image: matrices [count, width] in the order of `readingsOf`. Absent where there are none. */
   readings?: readonly Float32Array[]
 }
 
-/** What one network says of an image: class probabilities or features of the classifier, or what the extractor of that number gives. */
-export type Reading = 'probabilities' | 'features' | number
+/**
+ * What is told of an image beside its value: its L2 distance to the nearest forgotten image, class probabilities or features of the
+ * classifier, or what the extractor of that number gives.
+ */
+export type Reading = 'distance' | 'probabilities' | 'features' | number
+
+/**
+ * Are hits and samples the same pictures, of one sampler and one key? So of a model without classes. They are drawn once then, as
+ * `samples`, as many as the larger of the two numbers, and all of them are looked at for the forgotten image.
+ */
+export function areOneDraw({ hits, samples }: Job['evaluate']): boolean {
+  if (!hits || !samples || samples.classes !== undefined || samples.guidance !== 0) return false
+  return hits.sampler.name === samples.sampler.name && hits.sampler.steps === samples.sampler.steps
+}
 
 /** Which images each score needs. */
 const imagesOf: Record<Score, readonly Metric[]> = { fid: ['samples', 'references'], sscd: ['reconstruction'], clip: ['samples'] }
@@ -48,9 +60,11 @@ const imagesOf: Record<Score, readonly Metric[]> = { fid: ['samples', 'reference
  * The readings of each image of a metric. Of an extractor for FID they are its features; for the other scores one number, that of the
  * image.
  */
-export function readingsOf({ classifier, extractors = [] }: Job['evaluate'], metric: Metric): Reading[] {
+export function readingsOf(evaluate: Job['evaluate'], metric: Metric): Reading[] {
+  const { classifier, extractors = [] } = evaluate
   const isJudged = classifier !== undefined && (metric === 'samples' || metric === 'references')
   return [
+    ...(metric === 'samples' && areOneDraw(evaluate) ? (['distance'] as const) : []),
     ...(isJudged ? (['probabilities', 'features'] as const) : []),
     ...extractors.flatMap(({ score }, number) => (imagesOf[score].includes(metric) ? [number] : [])),
   ]
@@ -58,6 +72,11 @@ export function readingsOf({ classifier, extractors = [] }: Job['evaluate'], met
 
 /** Value of a sample where no classifier says a class. */
 export const noClass = -1
+
+/** Is it a class that a classifier saw? Not so where its logits were not finite; journals from before NaN said so have `noClass` there. */
+export function isSeenClass(value: number): boolean {
+  return value >= 0
+}
 
 /** The same job with nothing to measure. */
 export function unmeasured(job: Job): Job {
@@ -67,11 +86,13 @@ export function unmeasured(job: Job): Job {
 
 export function evaluationUnits(job: Job): EvaluationUnit[] {
   const { reconstruction, hits, keepLoss, samples, references, likelihood, membership, distance, accuracy, unitSize } = job.evaluate
+  const isOneDraw = areOneDraw(job.evaluate)
+  const drawn = samples ? (samples.classes?.length ?? 1) * samples.count : 0
   const totals: [Metric, number][] = [
     ['reconstruction', reconstruction?.noises ?? 0],
     ['keepLoss', keepLoss?.samples ?? 0],
-    ['hits', hits?.samples ?? 0],
-    ['samples', samples ? (samples.classes?.length ?? 1) * samples.count : 0],
+    ['hits', isOneDraw ? 0 : (hits?.samples ?? 0)],
+    ['samples', isOneDraw ? Math.max(drawn, hits?.samples ?? 0) : drawn],
     ['references', references?.samples ?? 0],
     ['likelihood', likelihood?.images ?? 0],
     ['membership', membership ? 2 * membership.timesteps.length * membership.samples : 0],

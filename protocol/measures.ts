@@ -20,11 +20,13 @@ const neither = { before: null, after: null }
 const forgetMeasure = z.object({
   /** Mean L2 distance, over pixels in [0,1], of the reconstructions to the forgotten image. */
   reconstructionL2: measured,
-  /** Reconstructions closer than `threshold`, of `noises` tried from time step `timestep`. */
+  /** Student's, over the noises. */
+  reconstructionInterval: interval.nullable().default(null),
+  /** Reconstructions closer than `threshold`, of `noises` tried from time step `timestep`; null where a distance is not finite. */
   reconstructed: count.nullable(),
   noises: count,
   timestep: z.int().nullable(),
-  /** Samples closer than `threshold`, of `samples` drawn. */
+  /** Samples closer than `threshold`, of `samples` drawn; null where a distance is not finite: what draws no images has no hits either. */
   hits: count.nullable(),
   samples: count,
   hitInterval: interval.nullable(),
@@ -52,8 +54,11 @@ const accuracyMeasure = z.object({
   interval,
 })
 
-/** Of `samples` drawn under a class, those that the classifier takes for that class. */
-const shareMeasure = z.object({ samples: count, recognised: count, interval })
+/**
+ * Of `samples` drawn under a class, those that the classifier takes for that class; null, without an interval, where it cannot say of
+ * each, because the model does not draw finite numbers.
+ */
+const shareMeasure = z.object({ samples: count, recognised: count.nullable(), interval: interval.nullable() })
 
 /** What the classifier of `evaluate.classifier` says of samples. */
 const sampleMeasure = z.object({
@@ -66,12 +71,42 @@ const sampleMeasure = z.object({
   /** Strength w of classifier-free guidance. */
   guidance: z.number(),
   sampler: z.object({ name: z.string(), steps: count }),
-  /** What follows is of the samples of kept classes, of all where the model has none. Mean and deviation over chunks. */
-  inceptionScore: z.object({ mean: measured, standardDeviation: measured, chunks: count, samples: count }).nullable(),
+  /**
+   * What follows is of the samples of kept classes; of all where the model has none, but for those that count as the forgotten image,
+   * where hits are looked for among the same samples. Mean and deviation over chunks.
+   */
+  inceptionScore: z
+    .object({
+      mean: measured,
+      standardDeviation: measured,
+      /** Student's, over the chunks. */
+      interval: interval.nullable().default(null),
+      chunks: count,
+      samples: count,
+    })
+    .nullable(),
   /** To kept images of the data; squared units of the features. */
-  frechetDistance: z.object({ value: measured, featureSpace: z.string(), samples: count, references: count }).nullable(),
+  frechetDistance: z
+    .object({
+      value: measured,
+      /** Delete-block jackknife over both sets; null where features are too wide, or images too few. */
+      interval: interval.nullable().default(null),
+      featureSpace: z.string(),
+      samples: count,
+      references: count,
+    })
+    .nullable(),
   precisionRecall: z
-    .object({ precision: z.number(), recall: z.number(), neighbours: count, featureSpace: z.string(), samples: count, references: count })
+    .object({
+      precision: measured,
+      recall: measured,
+      /** Wilson's, of the one set with the other taken as it is. */ precisionInterval: interval.nullable().default(null),
+      recallInterval: interval.nullable().default(null),
+      neighbours: count,
+      featureSpace: z.string(),
+      samples: count,
+      references: count,
+    })
     .nullable(),
 })
 
@@ -94,7 +129,15 @@ const scoreMean = z.object({ mean: measured, interval: interval.nullable(), valu
 /** What one ONNX network of `evaluate.extractors` says; `seed` is that of samples, noises and intervals. */
 const extractorMeasure = z.discriminatedUnion('score', [
   /** Fréchet distance of samples of kept classes, of all where the model has none, to kept images of the data. */
-  z.object({ score: z.literal('fid'), space: featureSpace, value: measured, samples: count, references: count, seed: count }),
+  z.object({
+    score: z.literal('fid'),
+    space: featureSpace,
+    value: measured,
+    interval: interval.nullable().default(null),
+    samples: count,
+    references: count,
+    seed: count,
+  }),
   /** Cosine between a reconstruction and the forgotten image that it began with. */
   z.object({ score: z.literal('sscd'), space: featureSpace, reconstructions: scoreMean, timestep: count, seed: count }),
   /** 100·max(0, cosine) between a sample and the caption of its class. */
@@ -140,8 +183,9 @@ const attackPoint = z.object({
   kept: shareMeasure.nullable(),
   /** L2 norm of the change of the weights since the attack began. */
   distance: measured,
-  hits: z.object({ hits: count, samples: count, interval }).nullable(),
-  reconstructed: z.object({ reconstructed: count, noises: count, interval }).nullable(),
+  /** A count is null where a distance is not finite. */
+  hits: z.object({ hits: count.nullable(), samples: count, interval: interval.nullable() }).nullable(),
+  reconstructed: z.object({ reconstructed: count.nullable(), noises: count, interval: interval.nullable() }).nullable(),
 })
 
 /** What relearning brings back. */
@@ -149,7 +193,7 @@ const attackMeasure = z.object({
   /** What the attacker trained on: the kept images of the data, or those of `attack.sources`. */
   images: z.enum(['retain', 'sources']),
   points: z.array(attackPoint),
-  /** Trapezoids under the share of recognised samples of forgotten classes, divided by the range of steps. */
+  /** Trapezoids under the share of recognised samples of forgotten classes, divided by the range of steps; null where one is not finite. */
   areaUnderCurve: z.number().nullable(),
   /**
    * The step, interpolated, at which this share is first reached: half of what the original model has, half of 1 where that is not

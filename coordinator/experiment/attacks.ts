@@ -2,10 +2,13 @@ import type { ControlArm } from '../../protocol/experiment/arms.ts'
 import type { AttackArm, ExperimentAttack, HalfRecovery } from '../../protocol/experiment/report.ts'
 import { attackName, seedLabel } from '../../protocol/experiment/rows.ts'
 import type { RunReport } from '../../protocol/report.ts'
-import { recoveryOf } from '../measures/recovery.ts'
+import { assumedOriginalShare } from '../measures/recovery.ts'
+import { wilsonInterval } from '../measures/wilson.ts'
+import { attackRecovery } from '../report/attack.ts'
 import { cellOf, type Figures } from './cells.ts'
-import type { Figure } from './columns.ts'
-import { commonMeasure, type Measure, meanCurve, pointsOf, type SeedCurve } from './curves.ts'
+import type { Figure, Spread } from './columns.ts'
+import { commonMeasure, type Measure, meanCurve, pointsOf, type SeedCurve, shareOf } from './curves.ts'
+import { isUnknown } from './format.ts'
 import type { JobResult } from './input.ts'
 
 type Finished = JobResult & { report: RunReport }
@@ -17,11 +20,8 @@ interface ArmRun {
   original: Finished | null
 }
 
-/** Where no control says what the original model shows. */
-const assumedOriginalShare = 1
-
 /** The attacks of one line by name, each over its seeds, with the same attack on its controls. */
-export async function attacksOf(line: readonly JobResult[], byId: ReadonlyMap<string, JobResult>): Promise<ExperimentAttack[]> {
+export function attacksOf(line: readonly JobResult[], byId: ReadonlyMap<string, JobResult>): ExperimentAttack[] {
   const runs = line.filter(isFinished).filter(({ job }) => job.job.kind === 'attack')
   const names = [...new Set(runs.map(({ job }) => attackName(job)))]
   const attacks: ExperimentAttack[] = []
@@ -39,18 +39,18 @@ export async function attacksOf(line: readonly JobResult[], byId: ReadonlyMap<st
         const chosen = of(run)
         return chosen ? [{ seed: seedOf(run), run: chosen, original: controlOf(run, 'original') }] : []
       })
-    const control = async (arm: ControlArm) => {
+    const control = (arm: ControlArm) => {
       const found = armRuns((run) => controlOf(run, arm))
       return found.length > 0 ? armOf(found, measure) : null
     }
     attacks.push({
       name,
       measure,
-      ...(await armOf(
+      ...armOf(
         armRuns((run) => run),
         measure,
-      )),
-      controls: { original: await control('original'), retrained: await control('retrained') },
+      ),
+      controls: { original: control('original'), retrained: control('retrained') },
     })
   }
   return attacks
@@ -65,28 +65,36 @@ export function seedOf({ job }: Pick<JobResult, 'job'>): string {
   return job.row?.[seedLabel] ?? String(job.job.seed)
 }
 
-async function armOf(runs: readonly ArmRun[], measure: Measure): Promise<AttackArm> {
+function armOf(runs: readonly ArmRun[], measure: Measure): AttackArm {
   const seeds: SeedCurve[] = runs.map(({ seed, run }) => ({
     seed,
     job: run.job.id,
     points: pointsOf(run.report, run.job.job, measure),
   }))
   const figures = (of: (index: number) => Figure): Figures => runs.map(({ seed, run }, i) => ({ seed, job: run.job.id, figure: of(i) }))
-  const recoveries = runs.map(({ original }, i) => recoveryOf(curveOf(seeds[i].points), originalShare(original, measure)))
+  const originals = runs.map(({ original }) => originalShare(original, measure))
+  const recoveries = seeds.map(({ points }, i) => {
+    const share = originals[i]
+    const recovery = attackRecovery(
+      points.map((point) => ({ ...point, share: shareOf(point) })),
+      share ?? assumedOriginalShare,
+    )
+    return { area: recovery?.area ?? null, half: share === null ? null : recovery }
+  })
   const pointAt = (i: number, at: 0 | -1) => seeds[i].points.at(at) as SeedCurve['points'][number]
   const distance = ({ attack }: RunReport) => attack?.points.at(-1)?.distance ?? null
   return {
-    start: await cellOf(figures((i) => shareOf(pointAt(i, 0)))),
-    end: await cellOf(figures((i) => shareOf(pointAt(i, -1)))),
-    area: await cellOf(figures((i) => ({ value: recoveries[i].area, samples: null }))),
-    distance: await cellOf(figures((i) => ({ value: distance(runs[i].run.report), samples: null }))),
+    start: cellOf(figures((i) => figureOf(pointAt(i, 0)))),
+    end: cellOf(figures((i) => figureOf(pointAt(i, -1)))),
+    area: cellOf(figures((i) => ({ value: recoveries[i].area, spread: areaSpread(seeds[i].points), samples: null }))),
+    distance: cellOf(figures((i) => ({ value: distance(runs[i].run.report), samples: null }))),
     half: halfOf(
       runs.map(({ seed, run, original }, i) => ({
         seed,
         job: run.job.id,
-        step: recoveries[i].halfStep,
-        censoredAt: recoveries[i].censoredAt,
-        target: originalShare(original, measure) / 2,
+        step: recoveries[i].half?.halfStep ?? null,
+        censoredAt: recoveries[i].half?.censoredAt ?? null,
+        target: half(originals[i]),
         original: original?.job.id ?? null,
       })),
     ),
@@ -95,22 +103,30 @@ async function armOf(runs: readonly ArmRun[], measure: Measure): Promise<AttackA
   }
 }
 
-function shareOf({ part, samples }: SeedCurve['points'][number]): Figure {
+function figureOf({ part, samples }: SeedCurve['points'][number]): Figure {
   return { part, samples }
 }
 
-function curveOf(points: SeedCurve['points']): { step: number; share: number }[] {
-  return points.map(({ step, part, samples }) => ({ step, share: part / samples }))
+/** The areas under the lower and the upper ends of the intervals: wide, as if all stops erred alike. They do share their noises. */
+function areaSpread(points: SeedCurve['points']): Spread | null {
+  const [low, high] = [0, 1].map((end) => {
+    const ends = points.map((point) => ({ ...point, share: point.part === null ? null : wilsonInterval(point.part, point.samples)[end] }))
+    return attackRecovery(ends, assumedOriginalShare)?.area ?? null
+  })
+  return low === null || high === null ? null : { interval: [low, high], kind: 'wilson' }
 }
 
-/** Before the attack has changed it. */
-function originalShare(original: Finished | null, measure: Measure): number {
+const half = (share: number | null) => (share === null ? null : share / 2)
+
+/** Before the attack has changed it; null where it is not finite. */
+function originalShare(original: Finished | null, measure: Measure): number | null {
   const first = original && pointsOf(original.report, original.job.job, measure)[0]
-  return first ? first.part / first.samples : assumedOriginalShare
+  return first ? shareOf(first) : assumedOriginalShare
 }
 
-/** The lower one of two middle seeds; censored ones come last. */
+/** The lower one of two middle seeds; censored ones come last. Where one is not finite there is no median. */
 function halfOf(readings: HalfRecovery['readings']): HalfRecovery {
+  if (readings.some(isUnknown)) return { step: null, censoredAt: null, readings }
   const ranked = [...readings].sort((a, b) => (a.step ?? Number.POSITIVE_INFINITY) - (b.step ?? Number.POSITIVE_INFINITY))
   const middle = ranked[(ranked.length - 1) >> 1]
   return { step: middle?.step ?? null, censoredAt: middle?.censoredAt ?? null, readings }

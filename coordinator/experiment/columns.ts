@@ -1,12 +1,46 @@
-import type { ExperimentColumn } from '../../protocol/experiment/report.ts'
-import type { RunReport } from '../../protocol/report.ts'
+import type { Cell, ExperimentColumn } from '../../protocol/experiment/report.ts'
+import type { RunReport, ShareMeasure } from '../../protocol/report.ts'
+import { errorOfChunks } from '../measures/inception-score.ts'
+import { mean, standardErrorOf, studentInterval } from '../measures/means.ts'
 
-/** What one run says of a column: a share of so many, or a number, with its standard error where it has one. */
-export type Figure = { part: number; samples: number } | { value: number | null; standardError?: number | null; samples: number | null }
+/** The 95 % interval of a number of one run, and how it was found. */
+export interface Spread {
+  interval: [number, number]
+  kind: NonNullable<Cell['intervalKind']>
+}
+
+/** What one run says of a column: a share of so many, or a number, with its interval where it has one. Null is not finite. */
+export type Figure = { part: number | null; samples: number } | { value: number | null; spread?: Spread | null; samples: number | null }
 
 export interface Column extends ExperimentColumn {
   /** Null where the run has not measured it. */
   of(report: RunReport): Figure | null
+}
+
+const complement = ({ samples, recognised }: ShareMeasure) => (recognised === null ? null : samples - recognised)
+
+/** A number over so many values, of which its standard error is. Reports from before have no more. */
+function estimate(value: number | null, standardError: number | null, samples: number, values = samples): Figure {
+  const interval = studentInterval(value, standardError, values - 1)
+  return { value, spread: interval && { interval, kind: 'student' }, samples }
+}
+
+/** With the interval that was computed with it. */
+export function distanceFigure({
+  value,
+  interval,
+  samples,
+}: {
+  value: number | null
+  interval: [number, number] | null
+  samples: number
+}): Figure {
+  return { value, spread: interval && { interval, kind: 'jackknife' }, samples }
+}
+
+/** A share that the report has as such. */
+function shareFigure(share: number | null, samples: number): Figure {
+  return { part: share === null ? null : Math.round(share * samples), samples }
 }
 
 /** The columns of the table, all of the model as its job left it. Those that no row has are left out. */
@@ -17,8 +51,7 @@ export const columns: readonly Column[] = [
     note: 'share of the samples drawn under the forgotten classes that the classifier does not take for them',
     isShare: true,
     better: 'higher',
-    of: ({ samples: { after } }) =>
-      after?.forgotten ? { part: after.forgotten.samples - after.forgotten.recognised, samples: after.forgotten.samples } : null,
+    of: ({ samples: { after } }) => (after?.forgotten ? { part: complement(after.forgotten), samples: after.forgotten.samples } : null),
   },
   {
     key: 'keptAccuracy',
@@ -34,7 +67,7 @@ export const columns: readonly Column[] = [
     note: 'share of the samples that are the forgotten image, by L2 distance',
     isShare: true,
     better: 'lower',
-    of: ({ forget: { after } }) => (after?.hits == null ? null : { part: after.hits, samples: after.samples }),
+    of: ({ forget: { after } }) => (after && after.samples > 0 ? { part: after.hits, samples: after.samples } : null),
   },
   {
     key: 'reconstructed',
@@ -42,7 +75,7 @@ export const columns: readonly Column[] = [
     note: 'share of the noised copies of the forgotten image that the model brings back to it',
     isShare: true,
     better: 'lower',
-    of: ({ forget: { after } }) => (after?.reconstructed == null ? null : { part: after.reconstructed, samples: after.noises }),
+    of: ({ forget: { after } }) => (after && after.noises > 0 ? { part: after.reconstructed, samples: after.noises } : null),
   },
   {
     key: 'reconstructionL2',
@@ -50,7 +83,10 @@ export const columns: readonly Column[] = [
     note: 'mean distance of those reconstructions to the image, pixels in [0, 1]',
     isShare: false,
     better: 'higher',
-    of: ({ forget: { after } }) => (after && after.noises > 0 ? { value: after.reconstructionL2, samples: after.noises } : null),
+    of: ({ forget: { after } }) =>
+      after && after.noises > 0
+        ? estimate(after.reconstructionL2, standardErrorOf(after.reconstructionDistances.flatMap((one) => one ?? Number.NaN)), after.noises)
+        : null,
   },
   {
     key: 'likelihood',
@@ -58,8 +94,7 @@ export const columns: readonly Column[] = [
     note: 'negative log-likelihood of forgotten images by the probability-flow ODE',
     isShare: false,
     better: 'higher',
-    of: ({ likelihood: { after } }) =>
-      after && { value: after.bitsPerDimension, standardError: after.standardError, samples: after.images },
+    of: ({ likelihood: { after } }) => after && estimate(after.bitsPerDimension, after.standardError, after.images),
   },
   {
     key: 'inceptionScore',
@@ -67,8 +102,11 @@ export const columns: readonly Column[] = [
     note: 'Inception Score with the classifier of this experiment, not with Inception: comparable within this table only',
     isShare: false,
     better: 'higher',
-    of: ({ samples: { after } }) =>
-      after?.inceptionScore ? { value: after.inceptionScore.mean, samples: after.inceptionScore.samples } : null,
+    of: ({ samples: { after } }) => {
+      if (!after?.inceptionScore) return null
+      const { mean, standardDeviation, chunks, samples } = after.inceptionScore
+      return estimate(mean, standardDeviation === null ? null : errorOfChunks(standardDeviation, chunks), samples, chunks)
+    },
   },
   {
     key: 'frechetDistance',
@@ -76,8 +114,7 @@ export const columns: readonly Column[] = [
     note: 'between samples and kept images in the feature layer of the classifier; not an FID',
     isShare: false,
     better: 'lower',
-    of: ({ samples: { after } }) =>
-      after?.frechetDistance ? { value: after.frechetDistance.value, samples: after.frechetDistance.samples } : null,
+    of: ({ samples: { after } }) => (after?.frechetDistance ? distanceFigure(after.frechetDistance) : null),
   },
   {
     key: 'precision',
@@ -86,7 +123,7 @@ export const columns: readonly Column[] = [
     isShare: false,
     better: 'higher',
     of: ({ samples: { after } }) =>
-      after?.precisionRecall ? { value: after.precisionRecall.precision, samples: after.precisionRecall.samples } : null,
+      after?.precisionRecall ? shareFigure(after.precisionRecall.precision, after.precisionRecall.samples) : null,
   },
   {
     key: 'recall',
@@ -95,7 +132,7 @@ export const columns: readonly Column[] = [
     isShare: false,
     better: 'higher',
     of: ({ samples: { after } }) =>
-      after?.precisionRecall ? { value: after.precisionRecall.recall, samples: after.precisionRecall.references } : null,
+      after?.precisionRecall ? shareFigure(after.precisionRecall.recall, after.precisionRecall.references) : null,
   },
   {
     key: 'keepLoss',
@@ -103,7 +140,7 @@ export const columns: readonly Column[] = [
     note: 'mean ε-loss per element over fixed samples of the kept data',
     isShare: false,
     better: 'lower',
-    of: ({ keep: { after } }) => after && { value: after.loss, standardError: after.standardError, samples: after.samples },
+    of: ({ keep: { after } }) => after && estimate(after.loss, after.standardError, after.samples),
   },
   {
     key: 'membershipGap',
@@ -114,8 +151,9 @@ export const columns: readonly Column[] = [
     of: ({ membership: { after } }) => {
       if (!after || after.length === 0) return null
       const gaps = after.map(({ gap }) => gap)
-      const value = gaps.includes(null) ? null : (gaps as number[]).reduce((sum, gap) => sum + gap, 0) / gaps.length
-      return { value, samples: after[0].samples }
+      const errors = after.map(({ gapStandardError }) => gapStandardError ?? Number.NaN)
+      // The gaps have their noises in common: their mean is at most as uncertain as they are on average.
+      return estimate(gaps.includes(null) ? null : mean(gaps as number[]), mean(errors), after[0].samples)
     },
   },
   {

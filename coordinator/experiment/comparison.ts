@@ -32,8 +32,9 @@ function ofScore(extracted: readonly ExtractorColumn[], score: 'fid' | 'sscd', o
 }
 
 function worstEnd({ attacks }: ExperimentRow): number | null {
-  const ends = attacks.map(({ end }) => end.value).filter((value) => value !== null)
-  return ends.length > 0 ? Math.max(...ends) : null
+  const ends = attacks.map(({ end }) => end.value)
+  const known = ends.filter((value) => value !== null)
+  return known.length > 0 && known.length === ends.length ? Math.max(...known) : null
 }
 
 /** Where each row stands on forgetting, quality and robustness, and which rows no other one beats. A row without an attack is not judged where others have one. */

@@ -1,15 +1,18 @@
 import type { AttackArm, ExperimentAttack } from '../../protocol/experiment/report.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { AttackPoint, RunReport } from '../../protocol/report.ts'
+import { mean } from '../measures/means.ts'
 import { wilsonInterval } from '../measures/wilson.ts'
-import { mean } from './cells.ts'
+import { carriedOn } from '../report/attack.ts'
 
 /* Recovery curves of attacks: from the points of a run to the mean over seeds. */
 
 export type Measure = ExperimentAttack['measure']
+type Known = SeedCurve['points'][number] & { part: number }
 export type SeedCurve = AttackArm['seeds'][number]
 
-type Share = { part: number; samples: number }
+/** `part` is null where it is not finite. */
+type Share = { part: number | null; samples: number }
 
 const shares: Record<Measure, (point: AttackPoint) => Share | null> = {
   recognised: ({ forgotten }) => forgotten && { part: forgotten.recognised, samples: forgotten.samples },
@@ -24,26 +27,27 @@ export function commonMeasure(reports: readonly RunReport[]): Measure | null {
   return (Object.keys(shares) as Measure[]).find((measure) => reports.length > 0 && has(measure)) ?? null
 }
 
-/** The points of one run. An attack that has succeeded ends early: its last share is carried on to the steps that were planned. */
+/** The points of one run. */
 export function pointsOf({ attack }: RunReport, job: Job, measure: Measure): SeedCurve['points'] {
   const points = (attack?.points ?? []).flatMap((point) => {
     const share = shares[measure](point)
-    return share && share.samples > 0 ? [{ step: point.step, ...share, isCarried: false }] : []
+    return share && share.samples > 0 ? [{ step: point.step, ...share }] : []
   })
-  const last = points.at(-1)
-  if (!last || attack?.stoppedAt == null || job.kind !== 'attack') return points
-  const planned = [...new Set([...job.attack.measureAt, job.training.steps])].sort((a, b) => a - b)
-  return [...points, ...planned.filter((step) => step > last.step).map((step) => ({ ...last, step, isCarried: true }))]
+  return carriedOn(points, job, attack?.stoppedAt ?? null)
 }
 
-/** Over the steps that all seeds have. */
+export function shareOf({ part, samples }: SeedCurve['points'][number]): number | null {
+  return part === null ? null : part / samples
+}
+
+/** Over the steps at which all seeds have a share. */
 export function meanCurve(seeds: readonly Pick<SeedCurve, 'points'>[]): AttackArm['curve'] {
   if (seeds.length === 0) return []
   const steps = seeds[0].points
     .map(({ step }) => step)
-    .filter((step) => seeds.every(({ points }) => points.some((one) => one.step === step)))
+    .filter((step) => seeds.every(({ points }) => points.some((one) => one.step === step && one.part !== null)))
   return steps.map((step) => {
-    const at = seeds.map(({ points }) => points.find((one) => one.step === step) as SeedCurve['points'][number])
+    const at = seeds.map(({ points }) => points.find((one) => one.step === step) as Known)
     const values = at.map(({ part, samples }) => part / samples)
     const [low, high] = at.length === 1 ? wilsonInterval(at[0].part, at[0].samples) : [Math.min(...values), Math.max(...values)]
     return { step, share: mean(values), low, high }

@@ -1,8 +1,7 @@
 import { digestOf } from '../../protocol/digest.ts'
 import type { ExtractorMeasure, RunReport, ScoreMean } from '../../protocol/report.ts'
 import { scoreLabel } from '../report/extractor-rows.ts'
-import { standardErrorOf } from '../report/values.ts'
-import type { Column, Figure } from './columns.ts'
+import { type Column, distanceFigure, type Figure } from './columns.ts'
 
 export interface ExtractorColumn extends Column {
   /** The key of the column that it stands behind: the last one about forgetting, or about quality. */
@@ -32,7 +31,7 @@ function columnsOf(measure: ExtractorMeasure): ExtractorColumn[] {
           note: 'Fréchet distance between samples and kept images in the features of that network; its preparation is in the report of each run',
           of: (report) => {
             const one = same(report)
-            return one?.score === 'fid' ? { value: one.value, samples: one.samples } : null
+            return one?.score === 'fid' ? distanceFigure(one) : null
           },
         },
       ]
@@ -70,9 +69,8 @@ function columnsOf(measure: ExtractorMeasure): ExtractorColumn[] {
 
 function figureOf(mean: ScoreMean | null): Figure | null {
   if (!mean) return null
-  const values = mean.values.filter((value) => value !== null)
-  const error = standardErrorOf(values)
-  return { value: mean.mean, standardError: Number.isFinite(error) ? error : null, samples: mean.samples }
+  const { interval, samples } = mean
+  return { value: mean.mean, spread: interval && { interval, kind: 'bootstrap' }, samples }
 }
 
 function spaceKey(measure: ExtractorMeasure): string {

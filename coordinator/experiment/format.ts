@@ -5,26 +5,42 @@ import { notFinite, significant } from '../report/text.ts'
 
 export const notMeasured = '–'
 
+type Kind = Pick<ExperimentColumn, 'isShare'>
+
+/* What the cells of attacks are. */
+export const share: Kind = { isShare: true }
+export const number: Kind = { isShare: false }
+
 /** `97.5`: per cent of a share with as many digits as its size can carry, in tables whose head says %. */
 export function shareText(share: number): string {
   return `${(100 * share).toFixed(1)} %`
 }
 
-export function valueText(cell: Cell | undefined, { isShare }: Pick<ExperimentColumn, 'isShare'>): string {
+export function valueText(cell: Cell | undefined, { isShare }: Kind): string {
   if (!cell || cell.readings.length === 0) return notMeasured
   if (cell.value === null) return notFinite
   return isShare ? shareText(cell.value) : significant(cell.value)
 }
 
 /** `95.1 to 98.8 %`; nothing where there is no interval. */
-export function intervalText(cell: Cell | undefined, { isShare }: Pick<ExperimentColumn, 'isShare'>): string {
+export function intervalText(cell: Cell | undefined, { isShare }: Kind): string {
   if (!cell?.interval) return ''
   const [low, high] = cell.interval
   return isShare ? `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %` : `${significant(low)} to ${significant(high)}`
 }
 
+/** `97.5 % (95.1 to 98.8 %)`, the value alone where there is no interval. */
+export function withInterval(cell: Cell | undefined, column: Kind): string {
+  const interval = intervalText(cell, column)
+  return valueText(cell, column) + (interval && ` (${interval})`)
+}
+
+/** Neither reached nor censored: what was measured is not finite. */
+export const isUnknown = ({ step, censoredAt }: Pick<HalfRecovery, 'step' | 'censoredAt'>) => step === null && censoredAt === null
+
 /** `37`, or `> 200` where half was not back by then. */
 export function halfText({ step, censoredAt, readings }: HalfRecovery): string {
+  if (isUnknown({ step, censoredAt })) return notFinite
   const censored = readings.filter((one) => one.step === null).length
   const text = step === null ? `> ${censoredAt}` : Number(step.toPrecision(3)).toString()
   return censored > 0 && censored < readings.length ? `${text} (never in ${censored} of ${readings.length})` : text

@@ -1,6 +1,6 @@
 import type { AttackArm, Cell, ExperimentAttack, ExperimentColumn, ExperimentReport } from '../../protocol/experiment/report.ts'
 import { duration, escaped, grouped } from '../report/text.ts'
-import { gapsText, halfText, intervalText, notMeasured, valueText } from './format.ts'
+import { gapsText, halfText, intervalText, notMeasured, number, share, valueText } from './format.ts'
 import type { Sheet } from './pictures.ts'
 import { recoverySvg, scatterSvg, shade } from './plots.ts'
 import { experimentStyle } from './style.ts'
@@ -71,7 +71,7 @@ function models(report: ExperimentReport): string {
   const table = `<div class="scroll"><table class="models"><thead><tr><th></th>${head.join('')}</tr></thead><tbody>${lines.join('')}</tbody></table></div>`
   const notes = columns.map(({ label, note }) => `<li>${escaped(label)}: ${escaped(note)}</li>`)
   const intervals =
-    'Small print: intervals of 95 %. Shares are pooled over seeds, with Wilson’s interval, which knows nothing of the spread between seeds. Other numbers are means over seeds, with a bootstrap over seeds; of few seeds it is too narrow. With one seed, an interval is from the standard error over samples, where there is one. Bold: the best value of a column, which alone is no verdict.'
+    'Small print: intervals of 95 %. Shares are pooled over seeds; their interval is the wider of Wilson’s, which knows nothing of the spread between seeds, and Student’s t over the shares of the seeds. Other numbers are means over seeds, with Student’s t over seeds. With one seed an interval is of that run alone: Student’s over samples, noises, chunks or probes, the delete-block jackknife of a Fréchet distance, Wilson’s of precision and recall; it knows nothing of other seeds. experiment.json names the kind of each. Bold: the best value of a column, which alone is no verdict.'
   return section(
     'Models',
     `${table}<p class="note">${intervals}</p><details><summary>What the columns are</summary><ul class="note">${notes.join('')}</ul></details>`,
@@ -97,7 +97,7 @@ function comparison(report: ExperimentReport): string {
   const colours = third
     ? ` Colour: ${escaped(third.label)}, by the worst attack: <span class="swatch" style="background:${shade(0)}"></span>0 % <span class="swatch" style="background:${shade(0.5)}"></span>50 % <span class="swatch" style="background:${shade(1)}"></span>100 %; grey where there was none.`
     : ''
-  const left = missing.length > 0 ? ` Not judged, as they lack one of these: ${escaped(missing.join(', '))}.` : ''
+  const left = missing.length > 0 ? ` Not judged, as they lack one of these, or it is not finite: ${escaped(missing.join(', '))}.` : ''
   const text = `<p class="note">Ring: on the Pareto front of ${axes.length === 3 ? 'the three' : 'the two'}: no other row is as good on each and better on one. Means alone decide, not their intervals.${colours}${left}</p>`
   return section(third ? 'Forgetting, quality, robustness' : 'Forgetting and quality', text + plot)
 }
@@ -135,9 +135,6 @@ function attacks({ rows }: ExperimentReport): string {
     .join('\n')
 }
 
-const share = { isShare: true } as const
-const number = { isShare: false } as const
-
 function armHtml({ start, end, area, half, distance, controls }: ExperimentAttack): string {
   const control = (arm: AttackArm | null) => (arm ? cellHtml(arm.end, share) : `<td>${notMeasured}</td>`)
   const halves = [controls.original, controls.retrained].map((arm) => (arm ? halfText(arm.half) : notMeasured)).join(' / ')
@@ -166,7 +163,7 @@ function limits({ rows, columns }: ExperimentReport): string {
     rows.some(({ attacks }) => attacks.some(({ controls }) => !controls.original || !controls.retrained)) &&
       'That what came back was remembered, in rows without controls: there is nothing to compare with.',
     rows.some(({ seeds }) => seeds.length < 5) &&
-      'That other seeds give the same. Where there are few, intervals over seeds are a lower bound of what is not known.',
+      'That other seeds give the same. Where there are few, Student’s intervals are wide, and right only if seeds vary about as a normal distribution does; with one seed, nothing is known of others.',
     (keys.includes('inceptionScore') || keys.includes('frechetDistance')) &&
       'Numbers to compare with other papers. Scores are of the classifier of this experiment.',
   ].filter((entry) => typeof entry === 'string')

@@ -8,7 +8,7 @@ import { extractorColumns } from './extractor-columns.ts'
 import type { ExperimentInput, JobResult } from './input.ts'
 
 /** The table of an experiment from the reports of its runs. Pure: the same runs give the same table. */
-export async function experimentReportOf({ expansion, results, rerun }: ExperimentInput): Promise<ExperimentReport> {
+export function experimentReportOf({ expansion, results, rerun }: ExperimentInput): ExperimentReport {
   const byId = new Map(results.map((result) => [result.job.id, result]))
   const lines = new Map<string, JobResult[]>()
   for (const result of results) {
@@ -20,7 +20,7 @@ export async function experimentReportOf({ expansion, results, rerun }: Experime
   const extracted = extractorColumns(results.flatMap(({ report }) => (report ? [report] : [])))
   const all = columns.flatMap((column) => [column, ...extracted.filter(({ behind }) => behind === column.key)])
   const rows: ExperimentRow[] = []
-  for (const line of lines.values()) rows.push(await rowOf(line, byId, { columns: all, titles: expansion.titles, rerun }))
+  for (const line of lines.values()) rows.push(rowOf(line, byId, { columns: all, titles: expansion.titles, rerun }))
   const { name, title, text, budget } = expansion
   return {
     name,
@@ -36,11 +36,11 @@ export async function experimentReportOf({ expansion, results, rerun }: Experime
   }
 }
 
-async function rowOf(
+function rowOf(
   line: readonly JobResult[],
   byId: ReadonlyMap<string, JobResult>,
   { columns, titles, rerun }: { columns: readonly Column[]; titles: Readonly<Record<string, string>>; rerun: ExperimentInput['rerun'] },
-): Promise<ExperimentRow> {
+): ExperimentRow {
   const labels = Object.fromEntries(
     lineLabels(line[0].job.row ?? {}).map(([label, value]) => [label, Object.hasOwn(titles, value) ? titles[value] : value]),
   )
@@ -51,7 +51,7 @@ async function rowOf(
       const figure = of(model.report)
       return figure ? [{ seed: seedOf(model), job: model.job.id, figure }] : []
     })
-    if (figures.length > 0) cells[key] = await cellOf(figures)
+    if (figures.length > 0) cells[key] = cellOf(figures)
   }
   const jobs = line.map(({ job }) => job.id)
   return {
@@ -59,7 +59,7 @@ async function rowOf(
     title: Object.values(labels).join(', '),
     seeds: [...new Set(line.map(seedOf))],
     cells,
-    attacks: await attacksOf(line, byId),
+    attacks: attacksOf(line, byId),
     jobs,
     rerun: rerun(jobs),
   }

@@ -1,17 +1,11 @@
 import type { ExperimentReport, ExperimentRow } from '../../protocol/experiment/report.ts'
-import { gapsText, halfText, intervalText, notMeasured, shareText, valueText } from './format.ts'
+import { gapsText, halfText, notMeasured, number, share, shareText, valueText, withInterval } from './format.ts'
 
 /** The table as text, for a terminal: models first, then each attack beside its controls. */
 export function experimentTable(report: ExperimentReport): string {
   const models = [
     ['', ...report.columns.map(({ label }) => label)],
-    ...report.rows.map(({ title, cells }) => [
-      title,
-      ...report.columns.map((column) => {
-        const interval = intervalText(cells[column.key], column)
-        return valueText(cells[column.key], column) + (interval && ` (${interval})`)
-      }),
-    ]),
+    ...report.rows.map(({ title, cells }) => [title, ...report.columns.map((column) => withInterval(cells[column.key], column))]),
   ]
   const attacked = report.rows.flatMap(attackLines)
   const head = ['attack', 'on', 'start', 'end', 'mean share', 'half back at step', 'original', 'retrained']
@@ -24,15 +18,12 @@ export function experimentTable(report: ExperimentReport): string {
   return [report.title, ...parts].filter((part) => part !== '').join('\n\n')
 }
 
-const share = { isShare: true } as const
-const number = { isShare: false } as const
-
 function attackLines({ title, attacks }: ExperimentRow): string[][] {
   return attacks.map(({ name, start, end, area, half, controls }) => [
     title,
     name,
     valueText(start, share),
-    `${valueText(end, share)} (${intervalText(end, share)})`,
+    withInterval(end, share),
     valueText(area, number),
     halfText(half),
     ...[controls.original, controls.retrained].map((arm) =>

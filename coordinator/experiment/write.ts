@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { digestOf } from '../../protocol/digest.ts'
 import type { Expansion, ExperimentJob } from '../../protocol/experiment/expand.ts'
 import { type ExperimentReport, experimentReport, type JobOutcome } from '../../protocol/experiment/report.ts'
-import { type Job, jobSchema } from '../../protocol/job.ts'
-import { mapPaths } from '../../protocol/paths.ts'
+import { jobSchema } from '../../protocol/job.ts'
 import { type RunReport, runReport } from '../../protocol/report.ts'
 import { replaceFile } from '../storage/files.ts'
+import { RunFolder } from '../storage/folder.ts'
 import { seedOf } from './attacks.ts'
 import { experimentHtml } from './html.ts'
 import type { JobResult } from './input.ts'
@@ -29,8 +29,8 @@ export interface WriteOptions {
 export async function writeExperimentReport({ expansion, out, outcomes, commandOf, rerun }: WriteOptions): Promise<ExperimentReport> {
   const results: JobResult[] = []
   for (const job of expansion.jobs) {
-    const report = await readReport(join(out, job.id), job)
     const { state, error } = outcomes.get(job.id) ?? { state: 'unfinished', error: null }
+    const report = await ownReport(join(out, job.id), job, state)
     const isFinished = report !== null
     results.push({
       job,
@@ -40,7 +40,7 @@ export async function writeExperimentReport({ expansion, out, outcomes, commandO
       error: isFinished ? null : error,
     })
   }
-  const report = experimentReport.parse(await experimentReportOf({ expansion, results, rerun }))
+  const report = experimentReport.parse(experimentReportOf({ expansion, results, rerun }))
   const sheets = new Map<number, Sheet[]>()
   for (const [i, { jobs, seeds }] of report.rows.entries())
     sheets.set(
@@ -56,25 +56,33 @@ export async function writeExperimentReport({ expansion, out, outcomes, commandO
   return report
 }
 
-/** The report of a finished run of this very job; null where there is none, or one that cannot be read. */
-async function readReport(folder: string, { written }: ExperimentJob): Promise<RunReport | null> {
+/**
+ * The report of a finished run of this very job, null where there is none: what lies in the folder of a job that has failed is of another
+ * one. A run that ended in this call has compared its job itself; of others the folder says which job it holds.
+ */
+async function ownReport(folder: string, job: ExperimentJob, state: JobOutcome['state']): Promise<RunReport | null> {
+  if (state === 'failed' || state === 'skipped') return null
+  if (state !== 'finished' && !(await holds(folder, job))) return null
+  return readReport(folder)
+}
+
+/** Null where there is none, or one that cannot be read. */
+async function readReport(folder: string): Promise<RunReport | null> {
   try {
     const path = join(folder, 'report.json')
     const { size } = await stat(path)
     if (size > maxReportBytes) return null
     const parsed = runReport.safeParse(JSON.parse(await readFile(path, 'utf8')))
-    // A folder may hold a run from before the experiment was changed.
-    return parsed.success && isSame(parsed.data, written) ? parsed.data : null
+    return parsed.success ? parsed.data : null
   } catch {
     return null
   }
 }
 
-/** Paths are shown relative to where a run was started; all else must be as it is now. */
-function isSame(report: RunReport, written: Job): boolean {
-  const found = jobSchema.safeParse(report.job)
-  const settings = (job: Job) => digestOf(mapPaths(job, () => ''))
-  return found.success && settings(found.data) === settings(written)
+/** A folder may hold a run from before the experiment was changed. Its job has absolute paths: another checkpoint is another job. */
+async function holds(folder: string, { job }: ExperimentJob): Promise<boolean> {
+  const found = jobSchema.safeParse(await new RunFolder(folder).readJob())
+  return found.success && digestOf(found.data) === digestOf(job)
 }
 
 interface Line {

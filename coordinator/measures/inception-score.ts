@@ -31,6 +31,11 @@ export function inceptionScore(probabilities: Matrix, { seed, chunks }: { seed: 
   return { mean, standardDeviation: Math.sqrt(variance), chunks, samples: rows }
 }
 
+/** Standard error of the mean over chunks, from a deviation that was divided by their number. */
+export function errorOfChunks(standardDeviation: number, chunks: number): number {
+  return standardDeviation / Math.sqrt(chunks - 1)
+}
+
 function scoreOf({ width, values }: Matrix, samples: Uint32Array): number {
   const marginal = new Float64Array(width)
   for (const sample of samples) for (let k = 0; k < width; k++) marginal[k] += values[sample * width + k] / samples.length

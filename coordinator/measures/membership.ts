@@ -1,3 +1,5 @@
+import { mean, standardErrorOf } from './means.ts'
+
 /** ε-losses at one time t of samples of the kept data and of the forgotten ones; in the sum over pixels or the mean, but both alike. */
 export interface LossesAtTime {
   t: number
@@ -23,22 +25,9 @@ export function membershipGaps(times: readonly LossesAtTime[]): MembershipGap[] 
   return times
     .filter(({ keep, forget }) => keep.length > 0 && forget.length > 0)
     .map(({ t, keep, forget }) => {
-      const [keepMean, forgetMean] = [meanOf(keep), meanOf(forget)]
-      const squaredError = squaredErrorOf(keep, keepMean) + squaredErrorOf(forget, forgetMean)
-      const standardError = keep.length > 1 && forget.length > 1 ? Math.sqrt(squaredError) : null
+      const [keepMean, forgetMean] = [mean(keep), mean(forget)]
+      const isSpread = keep.length > 1 && forget.length > 1
+      const standardError = isSpread ? Math.hypot(standardErrorOf(keep), standardErrorOf(forget)) : null
       return { t, keepMean, forgetMean, gap: forgetMean - keepMean, standardError }
     })
-}
-
-function meanOf(values: ArrayLike<number>): number {
-  let sum = 0
-  for (let i = 0; i < values.length; i++) sum += values[i]
-  return sum / values.length
-}
-
-/** s² / n of the mean. */
-function squaredErrorOf(values: ArrayLike<number>, mean: number): number {
-  let sum = 0
-  for (let i = 0; i < values.length; i++) sum += (values[i] - mean) ** 2
-  return sum / (values.length - 1) / values.length
 }

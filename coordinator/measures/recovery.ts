@@ -15,6 +15,9 @@ export interface Recovery {
   censoredAt: number | null
 }
 
+/** Of the original model, where nobody says what it shows. */
+export const assumedOriginalShare = 1
+
 /**
  * What an attack by relearning brought back. The curve may go down again: the first crossing counts. A curve that begins at half or more
  * has crossed at its first step. An original that showed nothing has no half to bring back, and is censored.

@@ -1,6 +1,8 @@
+import { normalQuantile } from './quantiles.ts'
+
 /** Wilson score interval of a share, 95 % (Wilson 1927): sensible at 0 hits too, where the plain interval has no width. */
 export function wilsonInterval(hits: number, samples: number): [number, number] {
-  const z = 1.959963984540054
+  const z = normalQuantile
   const share = hits / samples
   const scale = 1 + z ** 2 / samples
   const centre = (share + z ** 2 / (2 * samples)) / scale

@@ -1,9 +1,10 @@
 import { membershipOf } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { LikelihoodMeasure, MembershipMeasure } from '../../protocol/report.ts'
+import { mean, standardErrorOf } from '../measures/means.ts'
 import { membershipGaps } from '../measures/membership.ts'
 import type { UnitResults } from './input.ts'
-import { finite, mean, standardErrorOf, valuesOf } from './values.ts'
+import { finite, valuesOf } from './values.ts'
 
 /** Bits per dimension of the forgotten images. An integration that was given up makes the mean null. */
 export function likelihoodMeasure(job: Job, results: UnitResults | undefined): LikelihoodMeasure | null {

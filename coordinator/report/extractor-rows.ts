@@ -36,7 +36,7 @@ function reportedOf(measure: ExtractorMeasure, kind: Figures['kind']): Reported[
     mean ? [{ label, value: mean.mean, interval: mean.interval, digits, better }] : []
   switch (measure.score) {
     case 'fid':
-      return [{ label: name, value: measure.value, interval: null, digits: 2, better: lessIsBetter }]
+      return [{ label: name, value: measure.value, interval: measure.interval, digits: 2, better: lessIsBetter }]
     case 'sscd':
       return ofMean(`${name}, reconstruction and ${imageName(kind)}`, measure.reconstructions, 3, lessIsBetter)
     case 'clip':

@@ -4,9 +4,11 @@ import type { Job } from '../../protocol/job.ts'
 import type { ExtractorMeasure, FeatureSpace, ScoreMean } from '../../protocol/report.ts'
 import { frechetDistance } from '../measures/frechet.ts'
 import { bootstrapInterval } from '../measures/intervals.ts'
+import { frechetInterval } from '../measures/jackknife.ts'
+import { mean } from '../measures/means.ts'
 import type { Instrument, UnitResults } from './input.ts'
 import { isForgotten, keptSamples } from './shares.ts'
-import { finite, mean, readingOf, rowsAt } from './values.ts'
+import { finite, readingOf, rowsAt } from './values.ts'
 
 /**
  * What each extractor says of a model, in the order of the job; null where nothing was measured through one. An extractor that saw too few
@@ -34,9 +36,10 @@ async function measureOf(job: Job, results: UnitResults, number: number, instrum
     case 'fid': {
       const [drawn, real] = [read('samples'), read('references')]
       if (!drawn || !real) return null
-      const kept = rowsAt(drawn, keptSamples(job, drawn.rows))
+      const kept = rowsAt(drawn, keptSamples(job, results))
       const value = await frechetDistance(kept, real)
-      return value === null ? null : { score, space, value: finite(value), samples: kept.rows, references: real.rows, seed }
+      const interval = await frechetInterval(kept, real, value)
+      return value === null ? null : { score, space, value: finite(value), interval, samples: kept.rows, references: real.rows, seed }
     }
     case 'sscd': {
       const similarities = read('reconstruction')

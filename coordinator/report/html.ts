@@ -79,12 +79,12 @@ function tiles(report: RunReport): string {
   const entries: (readonly [string, string])[] = []
   if (after?.reconstructed != null)
     entries.push([
-      change(before ? `${before.reconstructed}` : undefined, `${after.reconstructed} <i>of ${after.noises}</i>`),
+      change(before?.reconstructed == null ? undefined : `${before.reconstructed}`, `${after.reconstructed} <i>of ${after.noises}</i>`),
       `reconstructions of the ${imageName(kind)}`,
     ])
   if (after?.hits != null)
     entries.push([
-      change(before ? `${before.hits}` : undefined, `${after.hits} <i>of ${after.samples}</i>`),
+      change(before?.hits == null ? undefined : `${before.hits}`, `${after.hits} <i>of ${after.samples}</i>`),
       `samples that are the ${imageName(kind)}`,
     ])
   for (const [side, label] of [
@@ -92,7 +92,8 @@ function tiles(report: RunReport): string {
     ['kept', 'samples of kept classes recognised'],
   ] as const) {
     const [old, now] = [samples.before?.[side], samples.after?.[side]]
-    if (now) entries.push([change(old ? `${old.recognised}` : undefined, `${now.recognised} <i>of ${now.samples}</i>`), label])
+    if (now?.recognised != null)
+      entries.push([change(old?.recognised == null ? undefined : `${old.recognised}`, `${now.recognised} <i>of ${now.samples}</i>`), label])
   }
   if (attack?.halfRecovery) {
     const { share, step, censoredAt } = attack.halfRecovery

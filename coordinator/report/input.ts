@@ -13,8 +13,6 @@ export type UnitResults = readonly { unit: EvaluationUnit; result: EvaluationRes
 export interface AttackEnd {
   /** Where `attack.stopAt` was reached, null where it was not. */
   stoppedAt: number | null
-  /** Share of samples of forgotten classes that are recognised of the original model before any attack, where a control has told it. */
-  originalShare?: number
 }
 
 /** An extractor as workers opened it, with the hashes of its files. */

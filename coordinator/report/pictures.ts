@@ -1,5 +1,5 @@
 import type { FileBytes } from '../../protocol/digest.ts'
-import { classOfSample, type EvaluationUnit } from '../../protocol/evaluation.ts'
+import { areOneDraw, classOfSample, type EvaluationUnit, readingsOf } from '../../protocol/evaluation.ts'
 import { maxPictureBytes } from '../../protocol/messages.ts'
 import type { Picture } from '../../protocol/picture.ts'
 import { encodePng, grid, picturesOf } from '../../protocol/picture.ts'
@@ -21,16 +21,19 @@ export function measuredPictures(
 ): Measured[] {
   if (!referenceImage) return []
   const { height, width, channels } = referenceImage
-  const answers = (evaluation.get(phase) ?? []).filter(({ unit }) => unit.metric === metric)
+  const isShared = metric === 'hits' && areOneDraw(job.evaluate)
+  const place = readingsOf(job.evaluate, 'samples').indexOf('distance')
+  const answers = (evaluation.get(phase) ?? []).filter(({ unit }) => unit.metric === (isShared ? 'samples' : metric))
   return [...answers]
     .sort((a, b) => a.unit.start - b.unit.start)
-    .flatMap(({ result: { values, images } }) =>
-      picturesOf(images, { height, width, channels }).map((picture, i) => ({
+    .flatMap(({ result: { values, images, readings = [] } }) => {
+      const distances = isShared ? readings[place] : values
+      return picturesOf(images, { height, width, channels }).map((picture, i) => ({
         picture,
-        distance: values[i],
-        close: values[i] < job.evaluate.threshold,
-      })),
-    )
+        distance: distances[i],
+        close: distances[i] < job.evaluate.threshold,
+      }))
+    })
 }
 
 /** A sample with the class that was asked for, null where the model has none, and the one that the classifier sees. */

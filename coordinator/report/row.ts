@@ -42,8 +42,17 @@ export interface Metric {
 export const lessIsBetter = (before: number, after: number) => (before === after ? undefined : after < before)
 export const moreIsBetter = (before: number, after: number) => (before === after ? undefined : after > before)
 
+/** `3.1 (2.8 to 3.4)`, the number alone where there is no interval. */
+export function withInterval(
+  value: number,
+  interval: readonly [number, number] | null | undefined,
+  text: (value: number) => string,
+): string {
+  return interval ? `${text(value)} (${text(interval[0])} to ${text(interval[1])})` : text(value)
+}
+
 /** `97.52 % (97.20 to 97.81 %)`. */
-export function shareText(share: number, [low, high]: readonly [number, number], digits: number): string {
+export function shareWithInterval(share: number, [low, high]: readonly [number, number], digits: number): string {
   const [middle, from, to] = [share, low, high].map((value) => (100 * value).toFixed(digits))
   return `${middle} % (${from} to ${to} %)`
 }

@@ -1,6 +1,16 @@
 import type { MembershipMeasure } from '../../protocol/report.ts'
 import { extractorRows } from './extractor-rows.ts'
-import { type Figures, lessIsBetter, type Measures, type Metric, moreIsBetter, type Row, shareText, signed } from './row.ts'
+import {
+  type Figures,
+  lessIsBetter,
+  type Measures,
+  type Metric,
+  moreIsBetter,
+  type Row,
+  shareWithInterval,
+  signed,
+  withInterval,
+} from './row.ts'
 import { sampleMetrics } from './sample-metrics.ts'
 import { grouped, imageName, notFinite, significant } from './text.ts'
 
@@ -20,7 +30,7 @@ const imageMetrics: readonly Metric[] = [
     label: () => 'mean L2 from reconstruction to image',
     isMeasured: ({ forget }) => (forget?.noises ?? 0) > 0,
     value: ({ forget }) => forget?.reconstructionL2,
-    text: ({ forget }) => forget?.reconstructionL2?.toFixed(2) ?? '',
+    text: ({ forget }) => withInterval(forget?.reconstructionL2 ?? 0, forget?.reconstructionInterval, (value) => value.toFixed(2)),
     change: (before, after) => signed(after - before, 2),
     better: moreIsBetter,
   },
@@ -44,7 +54,7 @@ const imageMetrics: readonly Metric[] = [
     label: ({ accuracy }) => `accuracy on ${grouped(accuracy?.samples ?? 0)} images of evaluate.accuracy (95 % interval)`,
     isMeasured: ({ accuracy }) => accuracy !== null,
     value: ({ accuracy }) => accuracy?.accuracy,
-    text: ({ accuracy }) => (accuracy === null ? '' : shareText(accuracy.accuracy, accuracy.interval, 2)),
+    text: ({ accuracy }) => (accuracy === null ? '' : shareWithInterval(accuracy.accuracy, accuracy.interval, 2)),
     change: (before, after) => `${signed(100 * (after - before), 2)} points`,
     better: moreIsBetter,
   },
@@ -109,6 +119,8 @@ function attackRows({ attack }: Figures): Row[] {
   if (!attack) return []
   const only = (label: string, after: string): Row => ({ label, before: '', after, change: '' })
   const rows: Row[] = []
+  if (attack.points.some(({ forgotten }) => forgotten?.recognised === null))
+    rows.push(only('forgotten classes recognised, mean over the attack', notFinite))
   if (attack.areaUnderCurve !== null)
     rows.push(only('forgotten classes recognised, mean over the attack', `${(100 * attack.areaUnderCurve).toFixed(1)} %`))
   if (attack.halfRecovery) {

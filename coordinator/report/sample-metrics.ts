@@ -1,22 +1,27 @@
 import type { ShareMeasure } from '../../protocol/report.ts'
-import { lessIsBetter, type Metric, moreIsBetter, pointsOf, shareText, signed } from './row.ts'
+import { lessIsBetter, type Metric, moreIsBetter, pointsOf, shareWithInterval, signed, withInterval } from './row.ts'
 import { grouped, significant } from './text.ts'
 
 /* What a classifier says of samples, and how likely a model finds the forgotten images. */
 
 /** The complement of a share has the complement of its interval. */
-function complementText({ samples, recognised, interval: [low, high] }: ShareMeasure): string {
-  return shareText(1 - recognised / samples, [1 - high, 1 - low], 1)
+function complementText(share: ShareMeasure): string {
+  const [low, high] = share.interval ?? [0, 1]
+  return shareWithInterval(1 - (shareOf(share) ?? 0), [1 - high, 1 - low], 1)
 }
 
-const shareOf = (share: ShareMeasure | null | undefined) => share && share.recognised / share.samples
+/** Null where it is not finite. */
+const shareOf = (share: ShareMeasure | null | undefined) => (share?.recognised == null ? null : share.recognised / share.samples)
 
 export const sampleMetrics: readonly Metric[] = [
   {
     label: ({ samples }) =>
       `unlearning accuracy: of ${grouped(samples?.forgotten?.samples ?? 0)} samples of forgotten classes, not recognised`,
     isMeasured: ({ samples }) => samples?.forgotten != null,
-    value: ({ samples }) => samples?.forgotten && 1 - samples.forgotten.recognised / samples.forgotten.samples,
+    value: ({ samples }) => {
+      const share = shareOf(samples?.forgotten)
+      return share === null ? null : 1 - share
+    },
     text: ({ samples }) => (samples?.forgotten ? complementText(samples.forgotten) : ''),
     change: (before, after) => pointsOf(before, after, 1),
     better: moreIsBetter,
@@ -25,7 +30,7 @@ export const sampleMetrics: readonly Metric[] = [
     label: ({ samples }) => `of ${grouped(samples?.kept?.samples ?? 0)} samples of kept classes, recognised`,
     isMeasured: ({ samples }) => samples?.kept != null,
     value: ({ samples }) => shareOf(samples?.kept),
-    text: ({ samples }) => (samples?.kept ? shareText(shareOf(samples.kept) as number, samples.kept.interval, 1) : ''),
+    text: ({ samples }) => (samples?.kept?.interval ? shareWithInterval(shareOf(samples.kept) ?? 0, samples.kept.interval, 1) : ''),
     change: (before, after) => pointsOf(before, after, 1),
     better: moreIsBetter,
   },
@@ -33,10 +38,7 @@ export const sampleMetrics: readonly Metric[] = [
     label: ({ samples }) => `inception score of our classifier, ${grouped(samples?.inceptionScore?.samples ?? 0)} samples`,
     isMeasured: ({ samples }) => samples?.inceptionScore != null,
     value: ({ samples }) => samples?.inceptionScore?.mean,
-    text: ({ samples }) => {
-      const { mean, standardDeviation } = samples?.inceptionScore ?? {}
-      return mean == null ? '' : `${mean.toFixed(2)} ± ${(standardDeviation ?? 0).toFixed(2)}`
-    },
+    text: ({ samples }) => withInterval(samples?.inceptionScore?.mean ?? 0, samples?.inceptionScore?.interval, (value) => value.toFixed(2)),
     change: (before, after) => signed(after - before, 2),
     better: moreIsBetter,
   },
@@ -44,7 +46,7 @@ export const sampleMetrics: readonly Metric[] = [
     label: ({ samples }) => `Fréchet distance, ${samples?.frechetDistance?.featureSpace ?? ''}`,
     isMeasured: ({ samples }) => samples?.frechetDistance != null,
     value: ({ samples }) => samples?.frechetDistance?.value,
-    text: ({ samples }) => significant(samples?.frechetDistance?.value ?? 0),
+    text: ({ samples }) => withInterval(samples?.frechetDistance?.value ?? 0, samples?.frechetDistance?.interval, significant),
     change: (before, after) => signed(after - before, 2),
     better: lessIsBetter,
   },
@@ -53,7 +55,8 @@ export const sampleMetrics: readonly Metric[] = [
       label: ({ samples }) => `${side}, ${samples?.precisionRecall?.neighbours ?? 0} nearest neighbours, the same features`,
       isMeasured: ({ samples }) => samples?.precisionRecall != null,
       value: ({ samples }) => samples?.precisionRecall?.[side],
-      text: ({ samples }) => (samples?.precisionRecall?.[side] ?? 0).toFixed(3),
+      text: ({ samples }) =>
+        withInterval(samples?.precisionRecall?.[side] ?? 0, samples?.precisionRecall?.[`${side}Interval`], (value) => value.toFixed(3)),
       change: (before, after) => signed(after - before, 3),
       better: moreIsBetter,
     }),

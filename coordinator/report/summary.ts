@@ -1,5 +1,6 @@
 import type { Job } from '../../protocol/job.ts'
 import type { AccuracyMeasure, ForgetMeasure, KeepMeasure, RunReport } from '../../protocol/report.ts'
+import { intervalOfMean, mean, standardErrorOf } from '../measures/means.ts'
 import { wilsonInterval } from '../measures/wilson.ts'
 import { attackMeasure } from './attack.ts'
 import { costOf } from './cost.ts'
@@ -7,7 +8,7 @@ import { likelihoodMeasure, membershipMeasure } from './density.ts'
 import { extractorMeasures } from './extractors.ts'
 import type { Phase, ReportInput, UnitResults } from './input.ts'
 import { sampleMeasure } from './samples.ts'
-import { closeTo, finite, mean, standardErrorOf, valuesOf } from './values.ts'
+import { closeTo, finite, sampleDistances, valuesOf } from './values.ts'
 
 /** What `summarize` gives: all but what needs more than one look at the values. */
 export type Summary = Pick<RunReport, 'forget' | 'keep' | 'accuracy' | 'likelihood' | 'membership' | 'distance'>
@@ -65,13 +66,14 @@ export async function reportOf(input: ReportInput): Promise<RunReport> {
 
 function forgetMeasure(job: Job, results: UnitResults | undefined): ForgetMeasure | null {
   const reconstructions = valuesOf(job, 'reconstruction', results)
-  const samples = valuesOf(job, 'hits', results)
+  const samples = sampleDistances(job, results)
   if (!reconstructions || !samples || reconstructions.length + samples.length === 0) return null
   const { threshold, reconstruction } = job.evaluate
-  const hits = samples.length > 0 ? closeTo(job, samples) : null
+  const hits = closeTo(job, samples)
   return {
     reconstructionL2: reconstructions.length > 0 ? finite(mean(reconstructions)) : null,
-    reconstructed: reconstructions.length > 0 ? closeTo(job, reconstructions) : null,
+    reconstructionInterval: intervalOfMean(reconstructions),
+    reconstructed: closeTo(job, reconstructions),
     noises: reconstructions.length,
     timestep: reconstruction?.timestep ?? null,
     hits,

@@ -1,6 +1,6 @@
 import { LetheError } from '../../protocol/errors.ts'
 import type { EvaluationUnit } from '../../protocol/evaluation.ts'
-import { evaluationUnits, type Reading, readingsOf } from '../../protocol/evaluation.ts'
+import { areOneDraw, evaluationUnits, type Reading, readingsOf } from '../../protocol/evaluation.ts'
 import type { Job } from '../../protocol/job.ts'
 import type { Matrix } from '../measures/matrix.ts'
 import type { UnitResults } from './input.ts'
@@ -46,6 +46,12 @@ export function readingOf(job: Job, metric: Metric, reading: Reading, results: U
   return { rows, width: values.length / rows, values }
 }
 
+/** L2 distance of each sample to the nearest forgotten image, whichever units have drawn them; undefined where the phase was not measured. */
+export function sampleDistances(job: Job, results: UnitResults | undefined): number[] | undefined {
+  if (!areOneDraw(job.evaluate) || !results) return valuesOf(job, 'hits', results)
+  return Array.from(readingOf(job, 'samples', 'distance', results)?.values ?? [])
+}
+
 /** These rows of a matrix. */
 export function rowsAt({ width, values }: Matrix, rows: readonly number[]): Matrix {
   const chosen = new Float64Array(rows.length * width)
@@ -55,23 +61,13 @@ export function rowsAt({ width, values }: Matrix, rows: readonly number[]): Matr
   return { rows: rows.length, width, values: chosen }
 }
 
-/** Values closer than the job's threshold to the forgotten image. */
-export function closeTo(job: Job, distances: readonly number[]): number {
+/** How many are closer than the job's threshold to the forgotten image; null where there is none, or one that is not finite. */
+export function closeTo(job: Job, distances: readonly number[]): number | null {
+  if (distances.length === 0 || !distances.every(Number.isFinite)) return null
   return distances.filter((distance) => distance < job.evaluate.threshold).length
 }
 
 /** JSON has no other numbers. */
 export function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null
-}
-
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
-}
-
-/** Of the mean of independent values; NaN for fewer than two. */
-export function standardErrorOf(values: readonly number[]): number {
-  const centre = mean(values)
-  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0)
-  return Math.sqrt(squares / (values.length - 1) / values.length)
 }

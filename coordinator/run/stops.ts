@@ -32,7 +32,7 @@ export function endOf(job: Job, history: History): number | null {
     if (answers === undefined || answers.size < units.length) return null
     const seen = units.flatMap(({ metric }, unit) => (metric === 'samples' ? (answers.get(unit)?.values ?? []) : []))
     const { forgotten } = sharesOf(job, seen)
-    if (forgotten && forgotten.recognised / forgotten.samples >= stopAt) return stop
+    if (forgotten?.recognised != null && forgotten.recognised / forgotten.samples >= stopAt) return stop
   }
   return null
 }

@@ -31,12 +31,19 @@ const cell = z.object({
   interval: interval.nullable(),
   /** How `value` came of the readings. */
   reduction: z.enum(['mean over seeds', 'pooled over seeds', 'median over seeds']),
-  /** `bootstrap`: over seeds. `normal`: from the standard error of the only seed. */
-  intervalKind: z.enum(['wilson', 'bootstrap', 'normal']).nullable(),
+  /**
+   * `wilson`: of all samples together. `student`: t over seeds; of the only seed over its samples, noises, chunks or probes. `jackknife`,
+   * `bootstrap`: of the only seed, over its samples. Of shares over seeds the wider of `wilson` and `student`. Tables from before also
+   * have `bootstrap` over seeds, and `normal`.
+   */
+  intervalKind: z.enum(['wilson', 'student', 'jackknife', 'bootstrap', 'normal']).nullable(),
   readings: z.array(reading),
 })
 
-/** The step at which half of what the original model shows is back: the median over seeds; where that seed is censored, `censoredAt`. */
+/**
+ * The step at which half of what the original model shows is back: the median over seeds; where that seed is censored, `censoredAt`. Both
+ * are null where a share is not finite.
+ */
 const halfRecovery = z.object({
   step: z.number().nullable(),
   censoredAt: count.nullable(),
@@ -46,8 +53,8 @@ const halfRecovery = z.object({
       job: z.string(),
       step: z.number().nullable(),
       censoredAt: count.nullable(),
-      /** Half of the share of the original model; half of 1 where `original` is null. */
-      target: z.number(),
+      /** Half of the share of the original model; half of 1 where `original` is null. Null where that share is not finite. */
+      target: z.number().nullable(),
       original: z.string().nullable(),
     }),
   ),
@@ -64,12 +71,12 @@ const attackArm = z.object({
   distance: cell,
   /** The mean over seeds. `low` and `high`: the least and the most of the seeds, the Wilson interval where there is one seed. */
   curve: z.array(z.object({ step: count, share: z.number(), low: z.number(), high: z.number() })),
-  /** `isCarried`: an attack that had succeeded was not continued, its last share stands for the rest. */
+  /** `part` is null where it is not finite. `isCarried`: an attack that had succeeded was not continued, its last share stands for the rest. */
   seeds: z.array(
     z.object({
       seed: z.string(),
       job: z.string(),
-      points: z.array(z.object({ step: count, part: count, samples: count, isCarried: z.boolean() })),
+      points: z.array(z.object({ step: count, part: count.nullable(), samples: count, isCarried: z.boolean() })),
     }),
   ),
 })

@@ -73,11 +73,11 @@ export function madeUpModel(id: string, made: Made, measures: Partial<RunReport>
   return result(jobOf('unlearn', id, made.seed ?? 0), id, made, measures)
 }
 
-/** An attack of which so many of 100 samples are recognised at steps 0, 10, 20; fewer numbers where it stopped early. */
-export function madeUpAttack(id: string, made: Made, recognised: readonly number[]): JobResult {
+/** An attack of which so many of 100 samples are recognised at steps 0, 10, 20; fewer numbers where it stopped early, null where it is not finite. */
+export function madeUpAttack(id: string, made: Made, recognised: readonly (number | null)[]): JobResult {
   const points = recognised.map((count, i) => ({
     step: 10 * i,
-    forgotten: { samples: 100, recognised: count, interval: wilsonInterval(count, 100) },
+    forgotten: { samples: 100, recognised: count, interval: count === null ? null : wilsonInterval(count, 100) },
     kept: null,
     distance: i,
     hits: null,
@@ -89,8 +89,12 @@ export function madeUpAttack(id: string, made: Made, recognised: readonly number
 }
 
 /** Samples of which the classifier takes so many of 10 for the forgotten class, and so many of 90 for their kept ones. */
-export function recognised(forgotten: number, kept: number): Partial<RunReport> {
-  const share = (part: number, samples: number) => ({ samples, recognised: part, interval: wilsonInterval(part, samples) })
+export function recognised(forgotten: number | null, kept: number | null): Partial<RunReport> {
+  const share = (part: number | null, samples: number) => ({
+    samples,
+    recognised: part,
+    interval: part === null ? null : wilsonInterval(part, samples),
+  })
   const after = {
     classes: [],
     forgotten: share(forgotten, 10),

@@ -9,7 +9,7 @@ import type { OpenExtractor } from '../extractors/open.ts'
 import { keepLoss, membership } from './denoising.ts'
 import { pixelDistance } from './distance.ts'
 import { extracted } from './extracted.ts'
-import { distinctForgotten, modelImage, pictures } from './images.ts'
+import { modelImage, nearestForgotten, pictures } from './images.ts'
 import type { Judge } from './judge.ts'
 import { references, samples } from './judged.ts'
 import { type Classes, denoiseFrom, type SamplingContext, sample } from './sample.ts'
@@ -82,15 +82,9 @@ function classesOf({ data, isConditional }: EvaluationContext, indices: readonly
 
 /** Samples from pure noise, under the classes of the forgotten items where the model has classes; value = distance to the nearest forgotten image. */
 async function hits(context: EvaluationContext, { start, count }: EvaluationUnit): Promise<EvaluationResult> {
-  const { job, data, predictor } = context
-  const options = job.evaluate.hits
+  const options = context.job.evaluate.hits
   if (!options) return { values: [], images: new Uint8Array(0) }
   const classes = classesOf(context, forgottenItems(context, start, count))
   const x = await sample(context, options.sampler, { first: start, count, classes })
-  const references = distinctForgotten(data).map((index) => modelImage(data, index))
-  const values = Array.from({ length: count }, (_, row) => {
-    const image = x.subarray(row * predictor.elements, (row + 1) * predictor.elements)
-    return Math.min(...references.map((reference) => pixelDistance(image, reference)))
-  })
-  return { values, images: pictures(x, context) }
+  return { values: nearestForgotten(context, x), images: pictures(x, context) }
 }

@@ -1,5 +1,6 @@
 import type { DataSet } from '../data/dataset.ts'
 import { modelToPixels, pixelsToModel } from '../data/pixels.ts'
+import { pixelDistance } from './distance.ts'
 import type { EvaluationContext } from './evaluate.ts'
 
 /** An item as the model sees it: [C,H,W] in [−1,1]. */
@@ -24,4 +25,13 @@ export function distinctForgotten(data: DataSet): number[] {
     if (!byContent.has(content)) byContent.set(content, index)
   }
   return [...byContent.values()]
+}
+
+/** Of images [n,C,H,W]: the L2 distance of each to the nearest forgotten one; NaN of an image that is not finite. */
+export function nearestForgotten({ data, predictor }: Pick<EvaluationContext, 'data' | 'predictor'>, x: Float32Array): number[] {
+  const references = distinctForgotten(data).map((index) => modelImage(data, index))
+  return Array.from({ length: x.length / predictor.elements }, (_, row) => {
+    const image = x.subarray(row * predictor.elements, (row + 1) * predictor.elements)
+    return Math.min(...references.map((reference) => pixelDistance(image, reference)))
+  })
 }

@@ -5,7 +5,7 @@ import type { Engine } from '../engine/engine.ts'
 import { Model } from '../model.ts'
 import { Classifier } from './classifier.ts'
 
-/** What a classifier says of images: the most probable class of each, probabilities [n, K] and the features of its named layer [n, F]. */
+/** What a classifier says of images: the most probable class of each, NaN where a logit is not finite, probabilities [n, K] and the features of its named layer [n, F]. */
 export interface Verdicts {
   classes: number[]
   probabilities: Float32Array
@@ -66,7 +66,7 @@ export class Judge {
         weights.map((weight) => weight / total),
         start,
       )
-      classes.push(own.indexOf(largest))
+      classes.push(own.every(Number.isFinite) ? own.indexOf(largest) : Number.NaN)
     }
     return { classes, probabilities, features: features.slice() }
   }

@@ -1,8 +1,8 @@
-import { classOfSample, type EvaluationResult, type EvaluationUnit, noClass } from '../../protocol/evaluation.ts'
+import { areOneDraw, classOfSample, type EvaluationResult, type EvaluationUnit, noClass } from '../../protocol/evaluation.ts'
 import { permutation } from '../../protocol/order.ts'
 import type { EvaluationContext } from './evaluate.ts'
 import { extracted } from './extracted.ts'
-import { modelImage, pictures } from './images.ts'
+import { modelImage, nearestForgotten, pictures } from './images.ts'
 import { sample } from './sample.ts'
 
 /** Samples under the classes that the job names, as classifier and extractors see them; value = the class that the classifier sees. */
@@ -13,7 +13,8 @@ export async function samples(context: EvaluationContext, { start, count }: Eval
   const x = await sample(context, evaluate.samples.sampler, { first: start, count, classes })
   const images = pictures(x, context)
   const { values, readings } = await judged(context, x, count)
-  return { values, images, readings: [...readings, ...(await extracted(context, 'samples', images, { classes }))] }
+  const distances = areOneDraw(evaluate) ? [Float32Array.from(nearestForgotten(context, x))] : []
+  return { values, images, readings: [...distances, ...readings, ...(await extracted(context, 'samples', images, { classes }))] }
 }
 
 /** Kept images of the data in a keyed order, seen in the same way. */

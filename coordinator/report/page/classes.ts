@@ -13,7 +13,7 @@ const shownClasses = 20
 const phases = ['before', 'after'] as const
 
 /** Samples as a classifier sees them: a plot of shares, and the first pictures of each class. */
-export function classesSection({ samples }: RunReport, input: ReportInput): string {
+export function classesSection({ samples, classifierSha256 }: RunReport, input: ReportInput): string {
   const one = samples.after ?? samples.before
   if (!one) return ''
   const measured = phases.filter((phase) => samples[phase] !== null)
@@ -23,18 +23,26 @@ export function classesSection({ samples }: RunReport, input: ReportInput): stri
     return strips === '' ? '' : `<div><h3>${measured.length > 1 ? phase : 'samples'}</h3>${strips}</div>`
   })
   const sheets = blocks.some(Boolean) ? `<div class="sheets">${blocks.join('')}</div>` : ''
-  return section('Samples by class', note(whatIsShown(one, measured.length > 1)) + plot(samples, input) + sheets)
+  return section(
+    'Samples by class',
+    note(whatIsShown(one, { isCompared: measured.length > 1, isJudged: classifierSha256 !== null })) + plot(samples, input) + sheets,
+  )
 }
 
 const classesOf = (measure: SampleMeasure) => measure.classes.map((entry) => entry.class)
 
-function whatIsShown({ classes, guidance, sampler }: SampleMeasure, isCompared: boolean): string {
+function whatIsShown(
+  { classes, guidance, sampler }: SampleMeasure,
+  { isCompared, isJudged }: { isCompared: boolean; isJudged: boolean },
+): string {
   const total = classes.reduce((sum, { samples }) => sum + samples, 0)
   const how = `${sampler.name}, ${sampler.steps} steps${guidance > 0 ? `, guidance ${guidance}` : ''}`
   const same = isCompared ? ', drawn before and after from the same noise' : ''
   const drawn = `${grouped(total)} samples (${how})${same}.`
   if (classes.every((entry) => entry.class === null)) return `${drawn} The model has no classes, so none is asked for.`
-  if (classes.every(({ recognised }) => recognised === null)) return `${drawn} No classifier has looked at them.`
+  if (classes.every(({ recognised }) => recognised === null) && isJudged)
+    return `${drawn} What the model gives is not finite: it draws no images, and nothing can be recognised.`
+  if (!isJudged) return `${drawn} No classifier has looked at them.`
   const marks = isCompared ? ' Before hollow, after filled; × to forget.' : ' × to forget.'
   const more = classes.length > shownClasses ? ` The first ${shownClasses} of ${grouped(classes.length)} classes are shown.` : ''
   return `${drawn} Recognised: the classifier finds the class that was asked for the most probable. Whiskers: Wilson, 95 %.${marks} Framed in red: what was to be forgotten, and is recognised.${more}`

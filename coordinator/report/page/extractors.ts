@@ -9,7 +9,7 @@ export function extractorsSection({ extractors }: RunReport): string {
   if (measures.length === 0) return ''
   const rows = measures.map((measure) => [scoreLabel(measure), ofWhat(measure), preparation(measure.space), features(measure.space)])
   const text =
-    'Each image becomes an 8-bit picture first, as it is stored, then numbers in [0, 1]; grey ones are repeated for each channel. Resizing is bilinear with pixel centres at half numbers, without antialiasing. Intervals: bootstrap over samples, 95 %; a Fréchet distance has none, and falls with the number of samples. Scores compare only at equal network, preparation and numbers of samples.'
+    'Each image becomes an 8-bit picture first, as it is stored, then numbers in [0, 1]; grey ones are repeated for each channel. Resizing is bilinear with pixel centres at half numbers, without antialiasing. Intervals, 95 %: bootstrap over samples; of a Fréchet distance the delete-block jackknife, none where features are wide. It falls with the number of samples. Scores compare only at equal network, preparation and numbers of samples.'
   return section('Scores by other networks', table(['', 'of', 'images', 'features'], rows) + note(text))
 }
 

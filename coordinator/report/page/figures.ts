@@ -18,7 +18,7 @@ export function figuresSection(report: RunReport): string {
   return section(used.includes('before') ? 'Before and after' : 'Figures', content + notes(report))
 }
 
-function notes({ forget, keep, accuracy, samples, attack, distance }: RunReport): string {
+function notes({ forget, keep, accuracy, samples, attack, distance, likelihood, membership }: RunReport): string {
   const parts: string[] = []
   const interval = (name: Phase, measure: ForgetMeasure | null) =>
     measure?.hitInterval ? [`${name} ${percent(measure.hitInterval[0])} to ${percent(measure.hitInterval[1])}`] : []
@@ -37,15 +37,20 @@ function notes({ forget, keep, accuracy, samples, attack, distance }: RunReport)
   if (judged?.inceptionScore) {
     const { chunks, samples: drawn } = judged.inceptionScore
     parts.push(
-      `Inception score: mean and standard deviation over ${chunks} chunks of ${grouped(drawn)} ${whose}, from the probabilities of our own classifier; not comparable with scores of the Inception network.`,
+      `Inception score: mean over ${chunks} chunks of ${grouped(drawn)} ${whose}, with Student’s interval over the chunks, from the probabilities of our own classifier; not comparable with scores of the Inception network.`,
     )
   }
   if (judged?.frechetDistance) {
     const { featureSpace, samples: drawn, references } = judged.frechetDistance
     parts.push(
-      `Fréchet distance, precision and recall: ${grouped(drawn)} ${whose} against ${grouped(references)} kept images, in the ${escaped(featureSpace)}. This is not FID, and falls with the number of samples: compare equal numbers alone.`,
+      `Fréchet distance, precision and recall: ${grouped(drawn)} ${whose} against ${grouped(references)} kept images, in the ${escaped(featureSpace)}. This is not FID, and falls with the number of samples: compare equal numbers alone. Intervals: of the distance by the delete-block jackknife over both sets, at these numbers of samples; of precision and recall Wilson’s, with the other set taken as it is.`,
     )
   }
+  if (forget.after?.sampleDistances.includes(null) || judged?.forgotten?.recognised === null || judged?.kept?.recognised === null)
+    parts.push('Not finite: the model draws no images, so what it draws is neither forgotten nor kept.')
+  if ((forget.after ?? forget.before)?.reconstructionInterval) parts.push('Mean L2: Student’s interval over the noises.')
+  if (likelihood.after ?? likelihood.before ?? membership.after ?? membership.before)
+    parts.push('±: standard error. In parentheses: intervals of 95 %.')
   if (distance.after !== null) parts.push('Change of the weights: L2 norm over all of them.')
   if (attack && attack.points.length > 0) parts.push('Before: at step 0 of the attack. After: at its last stop.')
   return parts.length > 0 ? `<p class="note">${parts.join(' ')}</p>` : ''

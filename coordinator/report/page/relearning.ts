@@ -1,8 +1,8 @@
 import type { AttackMeasure, AttackPoint, RunReport, ShareMeasure } from '../../../protocol/report.ts'
 import type { ReportInput } from '../input.ts'
 import { judgedPictures } from '../pictures.ts'
-import { shareText } from '../row.ts'
-import { grouped, significant } from '../text.ts'
+import { shareWithInterval } from '../row.ts'
+import { grouped, notFinite, significant } from '../text.ts'
 import { classStrips } from './classes.ts'
 import { note, section, table } from './elements.ts'
 import { type Series, stopsSvg } from './stops-svg.ts'
@@ -38,19 +38,23 @@ function plots(points: readonly AttackPoint[]): string {
       return found ? [{ step: point.step, value: found[0] / found[1], interval: found[2] }] : []
     }),
   })
-  const of = (share: ShareMeasure | null): [number, number, readonly [number, number]] | null =>
-    share && [share.recognised, share.samples, share.interval]
+  const of = (count: number | null | undefined, samples: number, interval: readonly [number, number] | null) =>
+    count == null || interval === null ? null : ([count, samples, interval] as [number, number, readonly [number, number]])
+  const recognised = (share: ShareMeasure | null) => share && of(share.recognised, share.samples, share.interval)
   const groups: [string, Series[]][] = [
     [
       'samples that are recognised',
-      [shares('forget', 'forgotten classes', ({ forgotten }) => of(forgotten)), shares('keep', 'kept classes', ({ kept }) => of(kept))],
+      [
+        shares('forget', 'forgotten classes', ({ forgotten }) => recognised(forgotten)),
+        shares('keep', 'kept classes', ({ kept }) => recognised(kept)),
+      ],
     ],
     [
       'the forgotten image',
       [
-        shares('forget', 'samples that are it', ({ hits }) => hits && [hits.hits, hits.samples, hits.interval]),
+        shares('forget', 'samples that are it', ({ hits }) => hits && of(hits.hits, hits.samples, hits.interval)),
         shares('norm', 'reconstructed', ({ reconstructed }) =>
-          reconstructed ? [reconstructed.reconstructed, reconstructed.noises, reconstructed.interval] : null,
+          reconstructed ? of(reconstructed.reconstructed, reconstructed.noises, reconstructed.interval) : null,
         ),
       ],
     ],
@@ -66,13 +70,19 @@ function plots(points: readonly AttackPoint[]): string {
 }
 
 function stopTable(points: readonly AttackPoint[]): string {
-  const share = (one: ShareMeasure | null) => (one ? `${shareText(one.recognised / one.samples, one.interval, 1)} of ${one.samples}` : '')
+  const share = (one: ShareMeasure | null) => {
+    if (!one) return ''
+    return one.recognised === null || one.interval === null
+      ? notFinite
+      : `${shareWithInterval(one.recognised / one.samples, one.interval, 1)} of ${one.samples}`
+  }
+  const count = (part: number | null, of: number) => (part === null ? notFinite : `${part} of ${of}`)
   const columns: [string, (point: AttackPoint) => string][] = [
     ['step', ({ step }) => grouped(step)],
     ['forgotten classes', ({ forgotten }) => share(forgotten)],
     ['kept classes', ({ kept }) => share(kept)],
-    ['hits', ({ hits }) => (hits ? `${hits.hits} of ${hits.samples}` : '')],
-    ['reconstructed', ({ reconstructed: one }) => (one ? `${one.reconstructed} of ${one.noises}` : '')],
+    ['hits', ({ hits }) => (hits ? count(hits.hits, hits.samples) : '')],
+    ['reconstructed', ({ reconstructed: one }) => (one ? count(one.reconstructed, one.noises) : '')],
     ['weights moved by', ({ distance }) => (distance === null ? '' : significant(distance))],
   ]
   const used = columns.filter(([, text]) => points.some((point) => text(point) !== ''))
@@ -99,6 +109,8 @@ function outcome({ areaUnderCurve, halfRecovery, stoppedAt, points }: AttackMeas
     )
     parts.push(`${goal} is half of what the original model shows, or half of all where no control was given.`)
   }
+  if (points.some(({ forgotten }) => forgotten?.recognised === null))
+    parts.push('At some stop what the model gives is not finite: it draws no images, and the curve has no area and no half.')
   if (stoppedAt !== null) parts.push(`The attack stopped at step ${grouped(stoppedAt)}, where it had succeeded as attack.stopAt says.`)
   parts.push(
     'The same attack on a model that never saw what was forgotten tells what these images teach by themselves; only what is above that was brought back.',

@@ -1,6 +1,8 @@
 import t from 'tap'
+import { experimentHtml } from '../../../coordinator/experiment/html.ts'
 import type { JobResult } from '../../../coordinator/experiment/input.ts'
 import { experimentReportOf } from '../../../coordinator/experiment/summary.ts'
+import { experimentTable } from '../../../coordinator/experiment/table.ts'
 import { wilsonInterval } from '../../../coordinator/measures/wilson.ts'
 import { experimentReport } from '../../../protocol/experiment/report.ts'
 import { keptLoss, madeUpAttack, madeUpModel, recognised } from '../../support/experiment.ts'
@@ -31,7 +33,8 @@ t.test('shares are pooled, other numbers averaged, over seeds', async (t) => {
   const [first, second] = rows
   t.match(first, { title: 'NegGrad', seeds: ['1', '2', '3'], jobs: ['a-1', 'a-2', 'a-3'], rerun: 'again a-1 a-2 a-3' })
   const { unlearningAccuracy, keptAccuracy, keepLoss } = first.cells
-  t.match(unlearningAccuracy, { value: 15 / 20, interval: wilsonInterval(15, 20), reduction: 'pooled over seeds', intervalKind: 'wilson' })
+  // Of 0.9 and 0.6 Student's t is wider than all shares there are.
+  t.match(unlearningAccuracy, { value: 15 / 20, interval: [0, 1], reduction: 'pooled over seeds', intervalKind: 'student' })
   t.same(
     unlearningAccuracy.readings.map(({ value, part, samples }) => [value, part, samples]),
     [
@@ -40,11 +43,74 @@ t.test('shares are pooled, other numbers averaged, over seeds', async (t) => {
     ],
   )
   t.equal(keptAccuracy.value, 170 / 180)
-  t.match(keepLoss, { value: 0.2, reduction: 'mean over seeds', intervalKind: 'bootstrap' })
-  t.same(keepLoss.interval, [0.1, 0.3], 'of two seeds the resamples are each, both and the other')
-  const [low, high] = second.cells.keepLoss.interval ?? [0, 0]
-  t.ok(Math.abs(low - (0.5 - 0.1959963984540054)) < 1e-12 && Math.abs(high - (0.5 + 0.1959963984540054)) < 1e-12, 'one seed: ± 1.96 s.e.')
-  t.equal(second.cells.keepLoss.intervalKind, 'normal')
+  t.match(keepLoss, { value: 0.2, reduction: 'mean over seeds', intervalKind: 'student' })
+  // s/√2 of 0.1 and 0.3 is 0.1; one degree of freedom.
+  t.ok(near(keepLoss.interval, [0.2 - 1.27062, 0.2 + 1.27062]))
+  t.ok(near(second.cells.keepLoss.interval, [0.5 - 0.236462, 0.5 + 0.236462]), 'one seed of 8 samples: t with 7 degrees of freedom')
+  t.equal(second.cells.keepLoss.intervalKind, 'student')
+})
+
+const near = (interval: readonly number[] | null, expected: readonly number[]) =>
+  interval !== null && interval.every((end, i) => Math.abs(end - expected[i]) < 1e-6)
+
+t.test('shares of seeds that agree have the pooled interval of Wilson', async (t) => {
+  const { rows } = await table([1, 2, 3].map((number) => madeUpModel(`a-${number}`, seed(number), recognised(2, 80 + (number % 2)))))
+  const { unlearningAccuracy, keptAccuracy } = rows[0].cells
+  t.match(unlearningAccuracy, { value: 24 / 30, interval: wilsonInterval(24, 30), intervalKind: 'wilson' })
+  t.match(keptAccuracy, { interval: wilsonInterval(242, 270), intervalKind: 'wilson' }, 'Student’s would be narrower')
+})
+
+t.test('with one seed every number has the interval of its own run', async (t) => {
+  const featureSpace = 'features'
+  const measured = recognised(1, 80).samples?.after
+  const samples = {
+    ...(measured as NonNullable<typeof measured>),
+    inceptionScore: { mean: 8, standardDeviation: 0.3, interval: null, chunks: 10, samples: 500 },
+    frechetDistance: { value: 5, interval: [4, 6] as [number, number], featureSpace, samples: 500, references: 400 },
+    precisionRecall: {
+      ...{ precision: 0.9, recall: 0.5, precisionInterval: null, recallInterval: null },
+      neighbours: 3,
+      featureSpace,
+      samples: 500,
+      references: 400,
+    },
+  }
+  const loss = { loss: 1, standardError: 0.1 }
+  const gap = (timestep: number, gapStandardError: number) => ({
+    timestep,
+    forget: loss,
+    keep: loss,
+    gap: 0.2,
+    gapStandardError,
+    samples: 20,
+  })
+  const forget = {
+    ...{ reconstructionL2: 12, reconstructionInterval: null, reconstructed: 0, noises: 4, timestep: 500, hits: null, samples: 0 },
+    hitInterval: null,
+    threshold: 10,
+    reconstructionDistances: [11, 11, 13, 13],
+    sampleDistances: [],
+  }
+  const { rows } = await table([
+    madeUpModel('a', seed(1), {
+      samples: { before: null, after: samples },
+      membership: { before: null, after: [gap(200, 0.1), gap(800, 0.3)] },
+      forget: { before: null, after: forget },
+    }),
+  ])
+  const { cells } = rows[0]
+  // Deviation 0.3 over 10 chunks, divided by their number: standard error 0.3/√9.
+  t.ok(near(cells.inceptionScore.interval, [8 - 0.226216, 8 + 0.226216]))
+  t.match(cells.frechetDistance, { interval: [4, 6], intervalKind: 'jackknife' })
+  t.match(cells.precision, { value: 0.9, interval: wilsonInterval(450, 500), intervalKind: 'wilson' })
+  t.match(cells.recall, { value: 0.5, interval: wilsonInterval(200, 400), intervalKind: 'wilson' })
+  t.ok(near(cells.reconstructionL2.interval, [12 - 3.18245 / Math.sqrt(3), 12 + 3.18245 / Math.sqrt(3)]))
+  // Standard error 0.2, 19 degrees of freedom.
+  t.ok(near(cells.membershipGap.interval, [0.2 - 0.2 * 2.093024, 0.2 + 0.2 * 2.093024]))
+  t.same(
+    Object.entries(cells).filter(([, { interval }]) => interval === null),
+    [],
+  )
 })
 
 t.test('a mean with a seed that has diverged is no number', async (t) => {
@@ -94,6 +160,9 @@ t.test('an attack that had succeeded keeps its last share; without a control, ha
     ],
   )
   t.equal(area.value, 0.75)
+  // Wilson's ends of 0 and 100 of 100: 0 to 0.0370, and 0.9630 to 1.
+  const [low, high] = area.interval ?? [0, 0]
+  t.ok(Math.abs(low - 0.963 * 0.75) < 1e-4 && Math.abs(high - (0.75 + 0.037 / 4)) < 1e-4)
   t.match(half, { step: 5, readings: [{ target: 0.5, original: null }] })
   t.same(controls, { original: null, retrained: null })
 })
@@ -114,4 +183,33 @@ t.test('the Pareto front of forgetting, quality and robustness', async (t) => {
     ['forgetting maximise', 'quality maximise', 'robustness minimise'],
   )
   t.same(comparison.front, [0, 2], 'b is beaten by a; d was not attacked and is not judged')
+})
+
+t.test('a model that draws no images is on no front, and no row has a number of it', async (t) => {
+  const row = (method: string) => ({ row: { method } })
+  const report = await table([
+    madeUpModel('a', row('a'), recognised(1, 80)),
+    madeUpAttack('a-attacked', row('a'), [0, 10, 50]),
+    madeUpModel('b', row('b'), recognised(null, null)),
+    madeUpAttack('b-attacked', row('b'), [null, null, null]),
+    madeUpModel('c-1', seed(1, 'c'), recognised(0, 85)),
+    madeUpModel('c-2', seed(2, 'c'), recognised(null, 85)),
+    madeUpAttack('c-attacked', row('c'), [0, 20, null]),
+  ])
+  const [, b, c] = report.rows
+  for (const cell of [b.cells.unlearningAccuracy, b.cells.keptAccuracy, c.cells.unlearningAccuracy])
+    t.match(cell, { value: null, interval: null, intervalKind: null })
+  t.equal(c.cells.keptAccuracy.value, 170 / 180)
+  t.match(b.attacks[0], {
+    start: { value: null },
+    end: { value: null },
+    area: { value: null },
+    half: { step: null, censoredAt: null },
+    curve: [],
+  })
+  t.match(c.attacks[0], { end: { value: null }, area: { value: null }, curve: [{ step: 0 }, { step: 10 }] })
+  t.equal(c.attacks[0].curve.length, 2)
+  t.same(report.comparison.front, [0])
+  t.match(experimentTable(report), /b +kept data +not finite +not finite +not finite +not finite/)
+  t.notMatch(experimentHtml(report, new Map()), /NaN|Infinity|undefined|null/)
 })

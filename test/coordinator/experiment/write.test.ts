@@ -2,8 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { writeExperimentReport } from '../../../coordinator/experiment/write.ts'
+import { RunFolder } from '../../../coordinator/storage/folder.ts'
 import type { Expansion } from '../../../protocol/experiment/expand.ts'
-import { jobSchema } from '../../../protocol/job.ts'
+import { type Job, jobSchema } from '../../../protocol/job.ts'
 import { encodePng } from '../../../protocol/picture.ts'
 import { keptLoss, madeUpModel, recognised } from '../../support/experiment.ts'
 
@@ -17,8 +18,9 @@ t.test('finished runs are found in their folders, with their pictures; what is d
   const folder = (id: string) => join(out, id)
   for (const { job, report } of results.slice(0, 3)) {
     mkdirSync(join(folder(job.id), 'images'), { recursive: true })
-    const settings = job.id === 'other' ? { ...report?.job, training: { ...(report?.job.training as object), steps: 6 } } : report?.job
-    writeFileSync(join(folder(job.id), 'report.json'), job.id === 'damaged' ? '{' : JSON.stringify({ ...report, job: settings }))
+    const settings = job.id === 'other' ? { ...job.job, model: { checkpoint: '/lab/other' } } : job.job
+    await new RunFolder(folder(job.id)).writeJob(settings as Job)
+    writeFileSync(join(folder(job.id), 'report.json'), job.id === 'damaged' ? '{' : JSON.stringify(report))
     writeFileSync(join(folder(job.id), 'images/samples-before.png'), picture)
     writeFileSync(join(folder(job.id), 'images/samples-after.png'), job.id === 'good' ? 'no picture' : picture)
   }
@@ -50,6 +52,7 @@ t.test('a row that is measured once shows before it what another row measured of
   })
   for (const { job, report } of results) {
     mkdirSync(join(out, job.id, 'images'), { recursive: true })
+    await new RunFolder(join(out, job.id)).writeJob(job.job)
     writeFileSync(join(out, job.id, 'report.json'), JSON.stringify(report))
     writeFileSync(join(out, job.id, 'images/samples-after.png'), picture)
   }
@@ -57,4 +60,36 @@ t.test('a row that is measured once shows before it what another row measured of
   await writeExperimentReport({ expansion, out, outcomes: new Map(), commandOf: () => 'x', rerun: () => 'y' })
   const html = readFileSync(join(out, 'experiment.html'), 'utf8')
   t.equal(html.match(/data:image\/png;base64,/g)?.length, 4, 'one each, and one more for the row that shares the checkpoint')
+})
+
+t.test('the folder of a job that failed in this call holds another one; of a job that ended now the run itself has compared', async (t) => {
+  const out = t.testdir({})
+  const results = ['failed', 'skipped', 'moved', 'unknown'].map((id) => madeUpModel(id, { row: { method: id } }, keptLoss(0.1)))
+  for (const { job, report } of results) {
+    mkdirSync(join(out, job.id))
+    if (job.id !== 'moved' && job.id !== 'unknown') await new RunFolder(join(out, job.id)).writeJob(job.job)
+    writeFileSync(join(out, job.id, 'report.json'), JSON.stringify(report))
+  }
+  const expansion: Expansion = { name: 'e', title: 'E', text: '', budget: 'full', titles: {}, jobs: results.map(({ job }) => job) }
+  const error = { code: 'RUN_EXISTS', message: 'another job' }
+  const outcomes = new Map([
+    ['failed', { state: 'failed', error } as const],
+    ['skipped', { state: 'skipped', error: null } as const],
+    ['moved', { state: 'finished', error: null } as const],
+  ])
+  const { jobs, rows } = await writeExperimentReport({ expansion, out, outcomes, commandOf: () => 'x', rerun: () => 'y' })
+  t.same(
+    jobs.map(({ state, error }) => [state, error?.code ?? null]),
+    [
+      ['failed', 'RUN_EXISTS'],
+      ['skipped', null],
+      ['finished', null],
+      ['unfinished', null],
+    ],
+  )
+  t.same(
+    rows.map(({ cells }) => cells.keepLoss?.value ?? null),
+    [null, null, 0.1, null],
+    'no number under the name of another row',
+  )
 })

@@ -9,12 +9,12 @@ t.test('before and after', async (t) => {
   t.equal(
     textTable(report),
     `
-                                                         before     after   change
-────────────────────────────────────────────────────   ────────   ───────   ──────
-forgotten image reconstructed from t = 700 (L2 < 10)   10 of 10   0 of 10      −10
-mean L2 from reconstruction to image                       2.00     14.00   +12.00
-samples that are the image (L2 < 10)                    3 of 40   0 of 40       −3
-loss on the kept data                                      0.04     0.041   +2.5 %`.slice(1),
+                                                                    before                    after   change
+────────────────────────────────────────────────────   ───────────────────   ──────────────────────   ──────
+forgotten image reconstructed from t = 700 (L2 < 10)              10 of 10                  0 of 10      −10
+mean L2 from reconstruction to image                   2.00 (2.00 to 2.00)   14.00 (14.00 to 14.00)   +12.00
+samples that are the image (L2 < 10)                               3 of 40                  0 of 40       −3
+loss on the kept data                                                 0.04                    0.041   +2.5 %`.slice(1),
   )
   t.same(
     rowsOf(report).map(({ better }) => better),

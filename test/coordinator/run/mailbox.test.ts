@@ -57,3 +57,16 @@ t.test('extractors have the widths that workers found, before a byte is kept', a
     t.throws(() => limit(metric, [...widths]), { code: 'CONNECTION_FRAME' }, `${metric}: ${widths}`)
   t.throws(() => limit('samples', [2048], { ...summary, extractors: [] }), { code: 'CONNECTION_FRAME' }, 'of one that found none')
 })
+
+t.test('a distance is one number', async (t) => {
+  const evaluate = { classifier: 'judge', hits: { samples: 2 }, samples: { count: 2 } }
+  const forgetting = { ...job, data: { ...job.data, forget: { labels: [1] } }, evaluate }
+  const mailbox = new Mailbox(jobSchema.parse(forgetting), new Exports(), false)
+  const ticket = mailbox.issue({ worker: 'w1', version: 0, unit: 0, rewinds: 0 })
+  const answer = (widths: number[]): WorkerBulk => ({
+    ...{ type: 'evaluation', ticket, values: [1, 1], widths, totalBytes: 10_000, offset: 0, checksum: '0'.repeat(32) },
+  })
+  t.ok(mailbox.limit('w1', summary, answer([1, 10, 64])) > 2 * 75 * 4)
+  t.throws(() => mailbox.limit('w1', summary, answer([2, 10, 64])), { code: 'CONNECTION_FRAME' })
+  t.throws(() => mailbox.limit('w1', summary, answer([10, 64])), { code: 'CONNECTION_FRAME' })
+})

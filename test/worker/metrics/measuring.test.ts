@@ -54,6 +54,31 @@ t.test('samples and kept images as the classifier sees them', async (t) => {
   t.same([...alone.images], [...together.images.subarray(3 * 64)], 'a sample depends on its number alone')
 })
 
+t.test('hits and samples of a model without classes are one draw, which tells the distance too', async (t) => {
+  const sampler = { name: 'ddim', steps: 4 }
+  const job = jobOf({ hits: { samples: 6, sampler }, samples: { count: 4, sampler }, unitSize: 4 })
+  const files = [...checkpointFiles(tinyConfig), ...classifier]
+  const session = await openSession(job, files)
+  t.teardown(() => session.dispose())
+  const units = evaluationUnits(job)
+  t.same(
+    units.map(({ metric, start, count }) => [metric, start, count]),
+    [
+      ['samples', 0, 4],
+      ['samples', 4, 2],
+    ],
+    'as many as the larger number',
+  )
+  for (const unit of units) {
+    const { values, images, readings = [] } = await session.evaluate(unit)
+    const [distances, probabilities] = readings
+    const apart = await session.evaluate({ ...unit, metric: 'hits' })
+    t.same([...distances], apart.values.map(Math.fround), 'what the metric hits says of the same numbers')
+    t.same([...images], [...apart.images])
+    t.equal(probabilities.length, 6 * values.length)
+  }
+})
+
 t.test('membership: two sets under one noise; distance; likelihood of a forgotten image', async (t) => {
   const membership = { timesteps: [100, 900], samples: 2 }
   const job = jobOf({ membership, distance: true, likelihood: { images: 1 }, unitSize: 8 })
