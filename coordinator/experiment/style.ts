@@ -4,7 +4,7 @@ import { style } from '../report/style.ts'
 export const experimentStyle = `${style}
 main { max-width: 1480px }
 table.models td, table.models th { vertical-align: top; padding-left: 14px }
-table.models td:first-child, table.models th:first-child { min-width: 150px; padding-left: 0 }
+table.models td:first-child, table.models th:first-child { min-width: 190px; padding-left: 0 }
 table.models td small, table.attacks td small { display: block; color: var(--soft); font-size: .78rem; font-weight: 400 }
 table td small.bad { color: var(--bad) }
 th small { display: block; font-weight: 400; font-size: .75rem }
