@@ -39,10 +39,10 @@ export interface EvaluationResult {
 }
 
 /**
- * What is told of an image beside its value: its L2 distance to the nearest forgotten image, class probabilities or features of the
- * classifier, or what the extractor of that number gives.
+ * What is told of an image beside its value: its L2 distance to the nearest forgotten image, its number in the data, class probabilities
+ * or features of the classifier, or what the extractor of that number gives.
  */
-export type Reading = 'distance' | 'probabilities' | 'features' | number
+export type Reading = 'distance' | 'item' | 'probabilities' | 'features' | number
 
 /**
  * Are hits and samples the same pictures, of one sampler and one key? So of a model without classes. They are drawn once then, as
@@ -65,6 +65,7 @@ export function readingsOf(evaluate: Job['evaluate'], metric: Metric): Reading[]
   const isJudged = classifier !== undefined && (metric === 'samples' || metric === 'references')
   return [
     ...(metric === 'samples' && areOneDraw(evaluate) ? (['distance'] as const) : []),
+    ...(metric === 'likelihood' ? (['item'] as const) : []),
     ...(isJudged ? (['probabilities', 'features'] as const) : []),
     ...extractors.flatMap(({ score }, number) => (imagesOf[score].includes(metric) ? [number] : [])),
   ]
@@ -94,13 +95,13 @@ export function evaluationUnits(job: Job): EvaluationUnit[] {
     ['hits', isOneDraw ? 0 : (hits?.samples ?? 0)],
     ['samples', isOneDraw ? Math.max(drawn, hits?.samples ?? 0) : drawn],
     ['references', references?.samples ?? 0],
-    ['likelihood', likelihood?.images ?? 0],
+    ['likelihood', likelihood ? likelihood.images * likelihood.probes : 0],
     ['membership', membership ? 2 * membership.timesteps.length * membership.samples : 0],
     ['distance', distance ? 1 : 0],
     ['accuracy', accuracy ? (accuracy.samples ?? itemsOf(accuracy.sources) ?? 0) : 0],
   ]
   return totals.flatMap(([metric, total]) => {
-    // One likelihood takes as long as many samples.
+    // One likelihood takes as long as many samples. Run n is of probe n mod `probes` of its image.
     const size = metric === 'likelihood' ? 1 : unitSize
     return Array.from({ length: Math.ceil(total / size) }, (_, k) => ({ metric, start: k * size, count: Math.min(size, total - k * size) }))
   })

@@ -17,6 +17,8 @@ const path = z.string().min(1)
 const maxItems = 10_000_000
 const maxSteps = 1_000_000_000
 const maxSamples = 1_000_000
+/** Each takes as long as many samples. */
+const maxRuns = 100_000
 
 /** Splits a source: its item i is of the part `test` where i mod `every` is `every` − 1, else of `train`. Only the named part is there. */
 const holdout = z.strictObject({ every: z.int().min(2).max(maxItems), part: z.enum(['train', 'test']) })
@@ -151,13 +153,20 @@ const evaluate = z
       .optional(),
     /** So many kept images of the data, for the distance between what is sampled and what is real. */
     references: z.strictObject({ samples: z.int().positive().max(maxSamples).default(500) }).optional(),
-    /** Bits per dimension of the first `images` different forgotten images by the probability-flow ODE, mean over `probes`. */
+    /**
+     * Bits per dimension of the first `images` different forgotten images by the probability-flow ODE, of each with so many `probes`, one
+     * at a time. Where fewer images are different, they take turns with other probes.
+     */
     likelihood: z
       .strictObject({
         images: z.int().positive().max(10_000).default(1),
         probes: z.int().positive().max(1000).default(1),
         /** What a network that was trained at whole times is told between them: the time as it is, or the whole one below. */
         label: z.enum(['continuous', 'integer']).default('continuous'),
+      })
+      .refine(({ images, probes }) => images * probes <= maxRuns, {
+        message: `no more than ${maxRuns} runs: images times probes`,
+        path: ['probes'],
       })
       .optional(),
     /** ε-loss of forgotten and of kept images at these times, `samples` of each. */

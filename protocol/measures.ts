@@ -153,14 +153,21 @@ const extractorMeasure = z.discriminatedUnion('score', [
 
 /** Negative log-likelihood of forgotten images by the probability-flow ODE. */
 const likelihoodMeasure = z.object({
-  /** Mean over images. */
+  /** Mean over images, of each the mean over its runs. */
   bitsPerDimension: measured,
-  /** Of the mean, from the spread between images; null for one image. */
+  /** Of the mean, from the spread between images; of a single image from that between its runs, which says nothing of other images. */
   standardError: measured,
+  errorOver: z.enum(['images', 'probes']).default('images'),
+  /** Different ones. */
   images: count,
-  /** Hutchinson probes of each image. */
+  /** Hutchinson probes that the job asks for of each image. */
   probes: count,
+  /** One image with one probe each; null in reports from before, whose runs had all probes of an image. */
+  runs: count.nullable().default(null),
+  /** By image. */
   values: z.array(measured),
+  /** Of each run, by number; the numbers of an image follow each other. */
+  runValues: z.array(measured).default([]),
 })
 
 const meanLoss = z.object({ loss: measured, standardError: measured })
@@ -210,7 +217,7 @@ export const costMeasure = z.object({
   /** Of what some methods do before the first update, as SalUn finds its mask. */
   preparationMilliseconds: z.number(),
   /** Resident memory of the worker process that needed most; null where none told. */
-  peakMemoryBytes: count.nullable(),
+  peakMemoryBytes: count.nullable().default(null),
 })
 
 /** Before is null for `train` and `evaluate`, and for an `attack` that does not measure at step 0. */

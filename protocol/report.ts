@@ -53,14 +53,17 @@ export const runReport = z.object({
   ...measures,
 
   /** Who was found to compute wrongly; what they did is not in the result. */
-  faults: z.array(workerFault),
+  faults: z.array(workerFault).default([]),
   /** How gradients were added: where, and as what they travelled. With `bf16` the result depends on the number of workers. */
-  reduction: z.object({ reducer: z.enum(['central', 'sharded']), wire: z.enum(['f32', 'bf16']) }).nullable(),
+  reduction: z
+    .object({ reducer: z.enum(['central', 'sharded']), wire: z.enum(['f32', 'bf16']) })
+    .nullable()
+    .default(null),
 
   seed: count,
   engine: z.string(),
   parameterCount: count,
-  data: z.object({ items: count, forgetItems: count, manifestDigest: sha256, forgetDigest: sha256 }),
+  data: z.object({ items: count, forgetItems: count, manifestDigest: sha256, forgetDigest: sha256.nullable().default(null) }),
   /** The checkpoint that the run started from; null for `train`. */
   parentSha256: sha256.nullable(),
   /** The classifier that judged samples, over its files; null where there was none. */

@@ -91,10 +91,12 @@ export const columns: readonly Column[] = [
   {
     key: 'likelihood',
     label: 'NLL of the forgotten, bits/dim',
-    note: 'negative log-likelihood of forgotten images by the probability-flow ODE',
+    note: 'negative log-likelihood of forgotten images by the probability-flow ODE; with one seed and one image, the interval is over Hutchinson probes',
     isShare: false,
     better: 'higher',
-    of: ({ likelihood: { after } }) => after && estimate(after.bitsPerDimension, after.standardError, after.images),
+    of: ({ likelihood: { after } }) =>
+      after &&
+      estimate(after.bitsPerDimension, after.standardError, after.images, after.errorOver === 'images' ? after.images : (after.runs ?? 0)),
   },
   {
     key: 'inceptionScore',

@@ -31,7 +31,8 @@ export function recoverySvg(title: string, attack: ExperimentAttack): string {
     `<path class="arm ${name}" d="${curve.map(({ step, share }, i) => `${i ? 'L' : 'M'}${x(step)} ${y(share)}`).join('')}"/>`
   const dots = attack.curve.map(({ step, share }) => `<circle class="arm own" cx="${x(step)}" cy="${y(share)}" r="2.6"/>`)
   const edge = [...attack.curve.map(({ step, high }) => [step, high]), ...attack.curve.toReversed().map(({ step, low }) => [step, low])]
-  const band = `<path class="band" d="${edge.map(([step, share], i) => `${i ? 'L' : 'M'}${x(step)} ${y(share)}`).join('')}Z"/>`
+  const outline = edge.map(([step, share], i) => `${i ? 'L' : 'M'}${x(step)} ${y(share)}`).join('')
+  const band = edge.length > 0 ? `<path class="band" d="${outline}Z"/>` : ''
   return [
     `<svg class="plot" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(`${title}: share that is back, over ${last} steps of an attack on ${attack.name}`)}">`,
     `<text class="title" x="0" y="14">${escaped(title)}</text>`,

@@ -4,18 +4,28 @@ import type { LikelihoodMeasure, MembershipMeasure } from '../../protocol/report
 import { mean, standardErrorOf } from '../measures/means.ts'
 import { membershipGaps } from '../measures/membership.ts'
 import type { UnitResults } from './input.ts'
-import { finite, valuesOf } from './values.ts'
+import { finite, readingOf, valuesOf } from './values.ts'
 
 /** Bits per dimension of the forgotten images. An integration that was given up makes the mean null. */
 export function likelihoodMeasure(job: Job, results: UnitResults | undefined): LikelihoodMeasure | null {
-  const values = valuesOf(job, 'likelihood', results)
-  if (!values || values.length === 0) return null
+  const runs = valuesOf(job, 'likelihood', results)
+  if (!runs || runs.length === 0) return null
+  const items = readingOf(job, 'likelihood', 'item', results)?.values ?? []
+  const byImage = new Map<number, number[]>()
+  runs.forEach((value, number) => {
+    byImage.set(items[number], [...(byImage.get(items[number]) ?? []), value])
+  })
+  const values = [...byImage.values()].map(mean)
+  const errorOver = values.length > 1 ? 'images' : 'probes'
   return {
     bitsPerDimension: finite(mean(values)),
-    standardError: finite(standardErrorOf(values)),
+    standardError: finite(standardErrorOf(errorOver === 'images' ? values : runs)),
+    errorOver,
     images: values.length,
     probes: job.evaluate.likelihood?.probes ?? 0,
+    runs: runs.length,
     values: values.map(finite),
+    runValues: runs.map(finite),
   }
 }
 

@@ -63,7 +63,7 @@ export const sampleMetrics: readonly Metric[] = [
   ),
   {
     label: ({ likelihood, kind }) =>
-      `bits per dimension of ${grouped(likelihood?.images ?? 0)} ${kind === 'train' ? 'watched' : 'forgotten'} ${likelihood?.images === 1 ? 'image' : 'images'}`,
+      `bits per dimension of ${grouped(likelihood?.images ?? 0)} ${kind === 'train' ? 'watched' : 'forgotten'} ${likelihood?.images === 1 ? 'image' : 'images'}${likelihood?.errorOver === 'probes' && (likelihood.runs ?? 0) > 1 ? ` (± over ${grouped(likelihood.runs ?? 0)} probes)` : ''}`,
     isMeasured: ({ likelihood }) => likelihood !== null,
     value: ({ likelihood }) => likelihood?.bitsPerDimension,
     text: ({ likelihood }) => {

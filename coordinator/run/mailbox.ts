@@ -21,12 +21,12 @@ function unasked(worker: string, what: string): LetheError {
   return new LetheError('CONNECTION_FRAME', { message: `${worker} sent ${what} that it was not asked for` })
 }
 
-/** Extractors have the widths that workers found when they opened the job; only a classifier's are not known before. A distance is one number. */
+/** Extractors have the widths that workers found when they opened the job; only a classifier's are not known before. A distance and the number of an item are one number. */
 function areReadings(widths: readonly number[], { evaluate }: Job, metric: Metric, { extractors = [] }: SessionSummary): boolean {
   const expected = readingsOf(evaluate, metric)
   const fits = (reading: Reading, width: number) => {
     if (typeof reading === 'number') return width === (evaluate.extractors?.[reading].score === 'fid' ? extractors[reading]?.features : 1)
-    return reading !== 'distance' || width === 1
+    return (reading !== 'distance' && reading !== 'item') || width === 1
   }
   return widths.length === expected.length && expected.every((reading, i) => fits(reading, widths[i]))
 }

@@ -84,3 +84,8 @@ t.test('paths of what accuracy is measured on are resolved as well', async (t) =
   const sources = [{ images: '/jobs/here/i.gz', labels: '/jobs/here/l.gz' }]
   t.match(resolvePaths(job, '/jobs/here').evaluate, { accuracy: { sources, samples: 5 }, unitSize: 300 })
 })
+
+t.test('a likelihood of more runs than anybody waits for is refused', async (t) => {
+  const forget = ['evaluate={ likelihood: { images: 1000, probes: 1000 } }']
+  t.match(failure(classify, forget), { code: 'JOB_INVALID', message: /evaluate\.likelihood\.probes/, expected: /100000 runs/ })
+})

@@ -141,10 +141,15 @@ export function seenClasses(forgotten: number): number[] {
 }
 
 /**
- * The answers at one stop. Features of kept samples are (i, 0), those of references (i + 2, 0), those of forgotten samples far away; kept
+ * The answers at one stop. `likelihoodItem` is the image of each run. Features of kept samples are (i, 0), those of references (i + 2, 0), those of forgotten samples far away; kept
  * samples have the probabilities (1, 0), forgotten ones (0, 1).
  */
-export function attackResults(job: AttackJob, step: number, forgotten: number): UnitResults {
+export function attackResults(
+  job: AttackJob,
+  step: number,
+  forgotten: number,
+  likelihoodItem = (number: number) => 7 * number,
+): UnitResults {
   const seen = seenClasses(forgotten)
   const value: Record<string, (number: number) => number> = {
     samples: (number) => seen[number],
@@ -174,6 +179,7 @@ export function attackResults(job: AttackJob, step: number, forgotten: number): 
         values: numbers.map(value[metric]),
         images: Buffer.concat(isDrawn ? numbers.map((number) => new Uint8Array(16).fill(number)) : []),
         ...(metric === 'samples' || metric === 'references' ? { readings } : {}),
+        ...(metric === 'likelihood' ? { readings: [Float32Array.from(numbers, likelihoodItem)] } : {}),
       },
     }
   })

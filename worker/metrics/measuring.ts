@@ -62,22 +62,27 @@ export class Measuring {
     return evaluateUnit({ predictor, judge, extractors, parameters, schedule, seed, onProgress, job, data, isConditional }, unit)
   }
 
-  /** One after the other: a unit has one image, and each chooses its own steps. Forgotten images that repeat count once. */
+  /**
+   * Runs of one image with one probe each, one after the other: each chooses its own steps. Copies of an image count once; where fewer
+   * are different than were asked for, they are run again with other probes, and the answer says which image each run is of.
+   */
   async #likelihood({ start, count }: EvaluationUnit, parameters: Float32Array, onProgress: () => void): Promise<EvaluationResult> {
     const { engine, model, job, data } = this.#options
     const { probes, label } = job.evaluate.likelihood ?? likelihoodDefaults
     const options = { ...likelihoodDefaults, label }
-    this.#noise ??= NoiseProgram.compile(engine, model, { probes })
+    this.#noise ??= NoiseProgram.compile(engine, model, { probes: options.probes })
     const program = await this.#noise
     const distinct = distinctForgotten(data)
     const values: number[] = []
-    for (let number = start; number < start + count; number++) {
-      const index = distinct[number % distinct.length]
+    const items = Array.from({ length: count }, (_, row) => distinct[Math.floor((start + row) / probes) % distinct.length])
+    for (const [row, index] of items.entries()) {
+      const number = start + row
       const classOf = model.isConditional ? data.labels[index] : undefined
       const context = { program, parameters, diffusion: job.diffusion, seed: job.seed, options, onProgress }
       values.push((await imageLikelihood(context, { image: modelImage(data, index), number, classOf })).bitsPerDimension)
     }
-    return { values, images: new Uint8Array(0) }
+    // Float32 holds every number that an item can have.
+    return { values, images: new Uint8Array(0), readings: [Float32Array.from(items)] }
   }
 
   #predictor(guidance: number): Promise<Predictor> {

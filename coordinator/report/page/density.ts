@@ -19,8 +19,11 @@ export function likelihoodSection({ likelihood, kind }: RunReport): string {
     const { bitsPerDimension, standardError } = likelihood[phase] as LikelihoodMeasure
     return `${value(bitsPerDimension)}${standardError === null ? '' : ` ± ${standardError.toFixed(3)}`}`
   })
-  const all = one.values.length > 1 ? [['mean and standard error', ...means]] : []
-  const text = `Bits per dimension of the ${imageName(kind)}${one.images === 1 ? '' : 's'} by the probability-flow ODE with ${grouped(one.probes)} Hutchinson ${one.probes === 1 ? 'probe' : 'probes'} an image: the higher, the less likely. The estimate has noise of its own, which a standard error over images does not hold apart. Comparable between models of one schedule, and with no other kind of model.`
+  const isOne = one.errorOver === 'probes'
+  const runs = one.runs ?? one.images
+  const all =
+    runs > 1 ? [[isOne ? `mean and standard error over ${grouped(runs)} probes` : 'mean and standard error over images', ...means]] : []
+  const text = `Bits per dimension of the ${imageName(kind)}${one.images === 1 ? '' : 's'} by the probability-flow ODE in ${grouped(runs)} ${runs === 1 ? 'run' : 'runs'}, with ${one.runs === null ? `${grouped(one.probes)} Hutchinson probes each` : 'one Hutchinson probe each'}: the higher, the less likely. ${isOne ? 'There is one image: a standard error is over the probes, and says nothing of other images.' : 'The noise of the probes is part of the standard error over images.'} Comparable between models of one schedule, and with no other kind of model.`
   return section('How likely is the forgotten image?', table(['', ...measured], [...rows, ...all]) + note(text))
 }
 

@@ -33,7 +33,9 @@ function notes({ forget, keep, accuracy, samples, attack, distance, likelihood, 
     parts.push(`Accuracy: the label has the largest logit for ${grouped(correct)} of ${grouped(samples)} images. Interval: Wilson, 95 %.`)
   }
   const judged = samples.after ?? samples.before
-  const whose = judged?.kept ? 'samples of kept classes' : 'samples'
+  const drawn = judged?.classes.reduce((sum, entry) => sum + entry.samples, 0) ?? 0
+  const isPart = (judged?.inceptionScore ?? judged?.frechetDistance)?.samples !== drawn
+  const whose = judged?.kept ? 'samples of kept classes' : isPart ? 'samples that are not the forgotten image' : 'samples'
   if (judged?.inceptionScore) {
     const { chunks, samples: drawn } = judged.inceptionScore
     parts.push(

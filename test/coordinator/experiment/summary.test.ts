@@ -51,7 +51,7 @@ t.test('shares are pooled, other numbers averaged, over seeds', async (t) => {
 })
 
 const near = (interval: readonly number[] | null, expected: readonly number[]) =>
-  interval !== null && interval.every((end, i) => Math.abs(end - expected[i]) < 1e-6)
+  interval?.every((end, i) => Math.abs(end - expected[i]) < 1e-6) ?? false
 
 t.test('shares of seeds that agree have the pooled interval of Wilson', async (t) => {
   const { rows } = await table([1, 2, 3].map((number) => madeUpModel(`a-${number}`, seed(number), recognised(2, 80 + (number % 2)))))

@@ -91,6 +91,8 @@ t.test('hits and samples of one draw: hits are over all, and quality leaves them
     files.some(({ path }) => path === 'images/samples-after.png'),
     'the pictures are there, the hits framed',
   )
+  const page = Buffer.from(files.find(({ path }) => path === 'report.html')?.bytes ?? []).toString()
+  t.ok(page.includes('36 samples that are not the forgotten image'))
   const guided = { ...job, evaluate: { ...job.evaluate, samples: { ...job.evaluate.samples, guidance: 1 } } }
   t.ok(
     evaluationUnits(jobSchema.parse(guided)).some(({ metric }) => metric === 'hits'),

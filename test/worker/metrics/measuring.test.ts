@@ -92,6 +92,19 @@ t.test('membership: two sets under one noise; distance; likelihood of a forgotte
   t.same(before, [0], 'nothing has moved')
   t.ok(Number.isFinite(bits[0]), `${bits[0]} bits per dimension`)
   t.same((await session.evaluate(unitOf('likelihood'))).values, bits, 'the same bits again')
+  const again = jobOf({ likelihood: { images: 2, probes: 2 }, unitSize: 8 })
+  const other = await openSession(again, checkpointFiles(conditional))
+  t.teardown(() => other.dispose())
+  const runs = []
+  for (const unit of evaluationUnits(again)) runs.push(await other.evaluate(unit))
+  t.equal(runs.length, 4, 'a run is one image with one probe')
+  t.equal(runs[0].values[0], bits[0])
+  t.equal(new Set(runs.flatMap(({ values }) => values)).size, 4, 'each with a probe of its own')
+  t.same(
+    runs.map(({ readings = [] }) => readings[0][0]),
+    [5, 5, 5, 5],
+    'items 5 and 6 are one picture, and the answer says so',
+  )
   await reduceRound(job, [session])
   const after = await session.evaluate(unitOf('distance'))
   // One step of AdamW moves every weight by about the learning rate.
