@@ -6,6 +6,7 @@ import { LetheError } from '../protocol/errors.ts'
 import type { Expansion, ExperimentJob } from '../protocol/experiment/expand.ts'
 import type { JobOutcome } from '../protocol/experiment/report.ts'
 import { conductRun, resumeCommand } from './conduct.ts'
+import { checkExperimentFiles } from './data-files.ts'
 import { runJobs } from './experiment-run.ts'
 import { catchInterrupt } from './interrupt.ts'
 import { runCommand } from './job-lines.ts'
@@ -32,6 +33,7 @@ export interface ConductExperimentOptions extends ResultOptions {
 /** Runs an experiment to its end: progress on stderr, the table on stdout. @throws the first error of a job, when all are done. */
 export async function conductExperiment({ jobs, base, workers, ...result }: ConductExperimentOptions): Promise<void> {
   const { out, expansion } = result
+  checkExperimentFiles(jobs, out)
   const interrupt = catchInterrupt(`Resume with: ${resumeCommand(process.argv.slice(2))}`)
   const note = (text: string) => process.stderr.write(`${paint(process.stderr, 'bold', text)}\n`)
   const run = async ({ id, job, written }: ExperimentJob) => {

@@ -4,6 +4,7 @@ import { type Expansion, expandExperiment } from '../protocol/experiment/expand.
 import { parseExperiment } from '../protocol/experiment/file.ts'
 import { fullBudget } from '../protocol/experiment/schema.ts'
 import { selected } from '../protocol/experiment/select.ts'
+import { checkExperimentFiles } from './data-files.ts'
 import { listing, planned, planText } from './job-lines.ts'
 import { readText, runFolder, wholeNumber } from './options.ts'
 import { shellWord } from './terminal.ts'
@@ -56,8 +57,10 @@ Ctrl-C leaves an experiment that the same command resumes: finished jobs are not
     .action(async (file: string, options: ExperimentOptions) => {
       const { expansion, out } = readExperiment(file, options)
       const jobs = selected(expansion.jobs, options.only)
-      if (options.dryRun) process.stdout.write(options.json ? `${JSON.stringify(jobs.map(planned), null, 2)}\n` : planText(expansion, jobs))
-      else if (options.list) process.stdout.write(listing(jobs, out, options.workers))
+      if (options.dryRun) {
+        checkExperimentFiles(jobs, out)
+        process.stdout.write(options.json ? `${JSON.stringify(jobs.map(planned), null, 2)}\n` : planText(expansion, jobs))
+      } else if (options.list) process.stdout.write(listing(jobs, out, options.workers))
       else {
         const { conductExperiment, reportExperiment } = await import('./experiment-conduct.ts')
         const result = { expansion, out, json: options.json ?? false, rerun: rerunOf(file, options) }
