@@ -1,11 +1,11 @@
 import { dirname } from 'node:path'
 import { LetheError } from '../errors.ts'
 import { named } from '../issues.ts'
-import type { Job } from '../job.ts'
+import type { AttackJob, Job } from '../job.ts'
 import { parseJob, resolvePaths } from '../jobfile.ts'
 import { type Override, parseOverride } from '../overrides.ts'
 import { mapPaths } from '../paths.ts'
-import { type ControlArm, contentDigest, controlArms, controlCheckpoint, withoutControls } from './arms.ts'
+import { type ControlArm, checkControls, contentDigest, controlArms, controlCheckpoint, withoutControls } from './arms.ts'
 import { type Draft, draftsOf, type ExpandOptions, invalid } from './drafts.ts'
 import { dependencyOrder } from './order.ts'
 import { checkpointPath, withPaths } from './references.ts'
@@ -123,9 +123,10 @@ function withArms(jobs: readonly ({ draft: Draft } & Resolved)[], { read }: Expa
     controls: null,
   }))
   const byContent = new Map(result.toReversed().map(({ job, id }) => [contentDigest(job), id]))
-  for (const [i, { written }] of jobs.entries()) {
+  for (const [i, { written, job: whole }] of jobs.entries()) {
     if (written.kind !== 'attack' || written.attack.controls === undefined) continue
     const { id, file, set } = result[i]
+    ofJob(id, () => checkControls(id, whole as AttackJob))
     const armOf = (arm: ControlArm): string => {
       const armId = `${id}.${arm}`
       const changed = [...set, `model.checkpoint=${JSON.stringify(controlCheckpoint(written, arm))}`, `name=${jobName(armId)}`]

@@ -16,9 +16,11 @@ const evaluate = { hits: { samples: 4, sampler: { name: 'ddim', steps: 2 } }, ke
 async function tinyExperiment(t: Test): Promise<string> {
   const cwd = t.testdir({})
   mkdirSync(join(cwd, 'jobs'))
-  mkdirSync(join(cwd, 'model'))
+  for (const model of ['model', 'other']) {
+    mkdirSync(join(cwd, model))
+    for (const { path, bytes } of checkpointFiles()) writeFileSync(join(cwd, model, path), bytes)
+  }
   const pictures = await writePictures(cwd)
-  for (const { path, bytes } of checkpointFiles()) writeFileSync(join(cwd, 'model', path), bytes)
   writeFileSync(join(cwd, 'jobs/net.json'), JSON.stringify(tinyConfig))
   const shared = {
     data: { sources: pictures.sources, forget: { file: pictures.forgotten } },
@@ -31,8 +33,8 @@ async function tinyExperiment(t: Test): Promise<string> {
     attack: {
       kind: 'attack',
       name: 'attack',
-      model: { checkpoint: '../model' },
-      attack: { measureAt: [0, 2], controls: { original: '../model', retrained: '../model' } },
+      model: { checkpoint: '../other' },
+      attack: { measureAt: [0, 2], controls: { original: '../model', retrained: '../other' } },
       ...shared,
     },
   }
@@ -107,16 +109,18 @@ t.test('an experiment goes on after a failure, is interrupted, resumed, and ends
 
 t.test('an attack with controls runs its arms', async (t) => {
   const cwd = await tinyExperiment(t)
-  const args = ['run', 'jobs/attack.yaml', '--steps', '2', '--workers', '1', '--json', '--set', 'attack.controls.retrained=../model']
+  const args = ['run', 'jobs/attack.yaml', '--steps', '2', '--workers', '1', '--json']
   const { status, stdout, stderr } = await lethe(args, { cwd })
   t.equal(status, 0, stderr)
   const report = experimentReport.parse(JSON.parse(stdout))
   t.same(
     report.jobs.map(({ id, state }) => `${id} ${state}`),
-    ['attack finished'],
-    'all three are one model here, and one run',
+    ['attack finished', 'attack.original finished'],
+    'the model that is attacked is the retrained one, and that is one run',
   )
-  t.same(report.rows[0].attacks[0].controls.original?.curve, report.rows[0].attacks[0].curve)
+  const [{ curve, controls }] = report.rows[0].attacks
+  t.same(controls.original?.curve, curve, 'the same weights under another name')
+  t.same(controls.retrained?.curve, curve)
 })
 
 t.test('what is wrong with an experiment ends the command in one line', async (t) => {

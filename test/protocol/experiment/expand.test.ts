@@ -107,6 +107,24 @@ jobs:
     )
 })
 
+t.test('controls that are the model itself, or each other, control nothing', async (t) => {
+  const attack = (...set: string[]) => `${head}jobs: [{ id: at, file: jobs/attack.yaml, set: ${JSON.stringify(set)} }]\n`
+  t.throws(() => expand(attack('model.checkpoint=../jobs/../model/')), {
+    code: 'JOB_INVALID',
+    message: /^job at: `attack\.controls\.original` is not allowed/,
+    received: '/lab/model',
+  })
+  t.throws(() => expand(attack('attack.controls.retrained=../model')), { code: 'JOB_INVALID', expected: /attack\.controls\.retrained/ })
+  t.equal(expand(attack('model.checkpoint=../other')).jobs.length, 2, 'the retrained model may be attacked')
+})
+
+t.test('the name of an attack leaves room for those of its controls', async (t) => {
+  const attack = (length: number) => `${head}jobs: [{ id: ${'a'.repeat(length)}, file: jobs/attack.yaml }]\n`
+  t.equal(expand(attack(53)).jobs.length, 3)
+  const message = /^job a{54}: the name of an attack with controls is too long: a{54}$/
+  t.throws(() => expand(attack(54)), { code: 'JOB_INVALID', message, expected: /at most 53 characters/, received: '54' })
+})
+
 t.test('what is wrong is told with its place', async (t) => {
   const refused = (t: Test, jobs: string, message: RegExp, more: { received?: string; code?: ErrorCode } = {}) => {
     const error = t.throws(() => expand(`${head}jobs:\n${jobs}`)) as unknown as LetheError
