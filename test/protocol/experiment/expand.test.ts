@@ -76,6 +76,23 @@ jobs:
   t.throws(() => expand(text, { overrides: ['nowhere.else=1'] }), { code: 'USAGE', message: /nowhere.else=1 is of no job/ })
 })
 
+t.test('a grid that is too large is refused before it is made', async (t) => {
+  const values = Array.from({ length: 1000 }, (_, i) => i)
+  const grid = JSON.stringify({ a: values, b: values, c: values, d: values })
+  const text = `${head}budgets: { quick: { for: { a: [1], b: [1], c: [1] } } }\njobs: [{ id: 'x-{a}-{b}-{c}-{d}', for: ${grid}, file: jobs/unlearn.yaml }]\n`
+  const expected = 'at most 10000 jobs'
+  t.throws(() => expand(text), { code: 'JOB_INVALID', message: /`jobs\.0\.for` \(table\.yaml:4\)/, expected, received: '1000000000000' })
+  t.equal(expand(text, { budget: 'quick' }).jobs.length, 1000)
+  const entry = (name: string) =>
+    `  - { id: '${name}-{a}-{b}', for: ${JSON.stringify({ a: values, b: values.slice(0, 6) })}, file: jobs/unlearn.yaml }\n`
+  t.throws(() => expand(`${head}jobs:\n${entry('x')}${entry('y')}`), {
+    code: 'JOB_INVALID',
+    message: /`jobs` /,
+    expected,
+    received: '12000',
+  })
+})
+
 t.test('an attack has three arms, and equal arms are one job', async (t) => {
   const { jobs } = expand(`${head}
 jobs:
