@@ -117,6 +117,9 @@ function checkTogether(job: Job, locate: (path: readonly PropertyKey[]) => strin
 
 type Refuse = (path: string[], expected: string, received: string, hint?: string) => void
 
+/** Of a list in a message. */
+const classesShown = 10
+
 /** What is measured needs something to measure it with, or on. */
 function checkMeasures({ evaluate, data, diffusion, ...job }: Job, refuse: Refuse): void {
   const { samples, references, classifier, extractors = [], likelihood, membership } = evaluate
@@ -139,6 +142,14 @@ function checkMeasures({ evaluate, data, diffusion, ...job }: Job, refuse: Refus
   if (job.kind !== 'attack') return
   const last = job.attack.measureAt.find((step) => step > job.training.steps)
   if (last !== undefined) refuse(['attack', 'measureAt'], `at most ${job.training.steps}, which is training.steps`, String(last))
+  const { classes } = samples ?? {}
+  const { labels: forgotten } = data.forget ?? {}
+  if (classes && forgotten && !classes.some((label) => forgotten.includes(label)))
+    refuse(
+      ['evaluate', 'samples', 'classes'],
+      `one of data.forget.labels (${forgotten.slice(0, classesShown).join(', ')}), because an attack is measured by what is forgotten`,
+      classes.slice(0, classesShown).join(', '),
+    )
   if (job.attack.stopAt === undefined) return
   if (!samples?.classes || !data.forget?.labels)
     refuse(['attack', 'stopAt'], 'evaluate.samples.classes and data.forget.labels, of which the share is taken', 'neither or one')
