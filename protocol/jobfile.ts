@@ -7,7 +7,7 @@ import { type Job, jobSchema } from './job.ts'
 import { applyOverride, type Override, parseOverride } from './overrides.ts'
 import { mapPaths } from './paths.ts'
 import { roundsOf } from './rounds.ts'
-import { deepest, readYaml } from './yaml.ts'
+import { deepest, readYaml, type YamlText } from './yaml.ts'
 
 export interface ParseOptions {
   /** Name of the file in messages. */
@@ -20,8 +20,12 @@ export interface ParseOptions {
  * The resolved job of a YAML text: overrides applied, defaults filled in, checked, frozen. Paths are left as written.
  * Throws JOB_NOT_YAML, JOB_UNKNOWN_KEY, JOB_INVALID or JOB_BATCH_NOT_MULTIPLE, naming the line; USAGE for a malformed override.
  */
-export function parseJob(text: string, { file, overrides: texts = [] }: ParseOptions = {}): Job {
-  const { document, plain, place } = readYaml(text, 'job', file)
+export function parseJob(text: string, { file, overrides }: ParseOptions = {}): Job {
+  return jobOf(readYaml(text, 'job', file), overrides)
+}
+
+/** The same of a text that is read already: many jobs may be one file with other overrides. */
+export function jobOf({ document, plain, place }: YamlText, texts: readonly string[] = []): Job {
   const overrides = texts.map(parseOverride)
   const locate = (path: readonly PropertyKey[]) => placeOf(document, overrides, path, place)
   const value = overrides.reduce(applyOverride, plain)
