@@ -8,7 +8,7 @@ import { openEvents } from './events.ts'
 import { catchInterrupt, type Interrupt } from './interrupt.ts'
 import { openLog } from './log.ts'
 import { ProgressLine } from './progress.ts'
-import { paint, shellWord } from './terminal.ts'
+import { paint, printable, shellWord } from './terminal.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 export interface ConductOptions {
@@ -44,7 +44,7 @@ export async function conductRun(
 ): Promise<{ report: RunReport; wasFinished: boolean }> {
   const recordEvent = events === undefined ? () => {} : openEvents(events)
   const progress = new ProgressLine(process.stderr)
-  const note = (text: string) => progress.note(paint(process.stderr, 'dim', text))
+  const note = (text: string) => progress.note(paint(process.stderr, 'dim', printable(text)))
   let pool: WorkerPool | undefined
   let over = false
   let lead: () => void = () => {}
@@ -121,7 +121,7 @@ function print(report: RunReport, out: string, json: boolean): void {
       ? `report      ${paint(process.stdout, 'bold', `${shown}/report.html`)}`
       : 'Checkpoint and report are with the coordinator that finished the run.',
   ]
-  const paragraphs = [textTable(report), links.filter(Boolean).join('\n')].filter((text) => text !== '')
+  const paragraphs = [printable(textTable(report)), links.filter(Boolean).join('\n')].filter((text) => text !== '')
   process.stdout.write(`\n${paragraphs.join('\n\n')}\n`)
 }
 

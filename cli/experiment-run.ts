@@ -6,8 +6,8 @@ import { duration } from './terminal.ts'
 export interface ExperimentRunOptions {
   /** Runs one job to its end. @throws LetheError, INTERRUPTED where a person ends the command. */
   run(job: ExperimentJob): Promise<{ wasFinished: boolean }>
-  /** A job has ended, in whatever way. */
-  onEnded?(outcomes: ReadonlyMap<string, JobOutcome>): Promise<void>
+  /** Gets how each job ended, as it does: what is there counts where a person ends the command. */
+  outcomes: Map<string, JobOutcome>
   note(text: string): void
   /** Milliseconds of a monotonic clock. */
   now?(): number
@@ -15,14 +15,13 @@ export interface ExperimentRunOptions {
 
 /**
  * Runs jobs one after the other. One that fails takes those with it that need it; the others go on.
- * @returns how each ended, by id, and the first error.
+ * @returns the first error.
  * @throws LetheError INTERRUPTED as it comes.
  */
 export async function runJobs(
   jobs: readonly ExperimentJob[],
-  { run, onEnded = async () => {}, note, now = () => performance.now() }: ExperimentRunOptions,
-): Promise<{ outcomes: Map<string, JobOutcome>; error: LetheError | null }> {
-  const outcomes = new Map<string, JobOutcome>()
+  { run, outcomes, note, now = () => performance.now() }: ExperimentRunOptions,
+): Promise<{ error: LetheError | null }> {
   const startedAt = now()
   /** Of jobs that were computed in this call: what was there already says nothing about the time that is left. */
   const spent = { ms: 0, jobs: 0 }
@@ -52,9 +51,8 @@ export async function runJobs(
       outcomes.set(id, { state: 'failed', error: { code: error.code, message: error.message } })
       first ??= error
     }
-    await onEnded(outcomes)
   }
-  return { outcomes, error: first }
+  return { error: first }
 }
 
 function timesText(usedMs: number, spent: { ms: number; jobs: number }, left: number): string {

@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander'
 import { type Expansion, expandExperiment } from '../protocol/experiment/expand.ts'
 import { parseExperiment } from '../protocol/experiment/file.ts'
 import { fullBudget } from '../protocol/experiment/schema.ts'
-import { selected } from '../protocol/experiment/select.ts'
+import { selected, startingWith } from '../protocol/experiment/select.ts'
+import { checkExperimentFiles } from './data-files.ts'
 import { listing, planned, planText } from './job-lines.ts'
 import { readText, runFolder, wholeNumber } from './options.ts'
 import { shellWord } from './terminal.ts'
@@ -11,6 +12,7 @@ import { shellWord } from './terminal.ts'
 interface ExperimentOptions {
   set: string[]
   only: string[]
+  fresh: string[]
   out?: string
   workers: number
   json?: boolean
@@ -39,6 +41,11 @@ export function addExperimentCommand(program: Command): void {
     .addOption(
       new Option('--only <id>', 'only jobs whose id begins so, and what they need; may be repeated').default([], 'all').argParser(collect),
     )
+    .addOption(
+      new Option('--fresh <id>', 'jobs whose id begins so are done again, and what they have left is deleted; may be repeated')
+        .default([], 'none')
+        .argParser(collect),
+    )
     .option('--dry-run', 'check everything and print the jobs in order, but run nothing')
     .option('--list', 'print one `lethe run` command a job, in order, for a script to submit; --report makes the table of what has run')
     .option('--report', 'run nothing, make the table of what is finished')
@@ -51,18 +58,22 @@ Examples:
   npx lethe experiment examples/mnist-tshirt-table.yaml --only siss --workers 4
   npx lethe experiment examples/mnist-tshirt-table.yaml --list > jobs.sh
 
-Ctrl-C leaves an experiment that the same command resumes: finished jobs are not run again.`,
+Ctrl-C leaves an experiment that the same command resumes: finished jobs are not run again,
+but for those that --fresh names.`,
     )
     .action(async (file: string, options: ExperimentOptions) => {
       const { expansion, out } = readExperiment(file, options)
       const jobs = selected(expansion.jobs, options.only)
-      if (options.dryRun) process.stdout.write(options.json ? `${JSON.stringify(jobs.map(planned), null, 2)}\n` : planText(expansion, jobs))
-      else if (options.list) process.stdout.write(listing(jobs, out, options.workers))
+      const fresh = startingWith(jobs, options.fresh, '--fresh')
+      if (options.dryRun) {
+        checkExperimentFiles(jobs, out)
+        process.stdout.write(options.json ? `${JSON.stringify(jobs.map(planned), null, 2)}\n` : planText(expansion, jobs))
+      } else if (options.list) process.stdout.write(listing(jobs, out, options.workers))
       else {
         const { conductExperiment, reportExperiment } = await import('./experiment-conduct.ts')
         const result = { expansion, out, json: options.json ?? false, rerun: rerunOf(file, options) }
         if (options.report) await reportExperiment({ ...result, outcomes: new Map() })
-        else await conductExperiment({ ...result, jobs, base: {}, workers: { workers: options.workers, cluster: 'default' } })
+        else await conductExperiment({ ...result, jobs, fresh, base: {}, workers: { workers: options.workers, cluster: 'default' } })
       }
     })
 }

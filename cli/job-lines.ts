@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path'
 import type { Expansion, ExperimentJob } from '../protocol/experiment/expand.ts'
-import { shellWord } from './terminal.ts'
+import { printable, shellWord } from './terminal.ts'
 
 /* How the jobs of an experiment are written: as commands, as a plan, as JSON. */
 
@@ -30,5 +30,5 @@ export function planText({ title, budget }: Expansion, jobs: readonly Experiment
     const what = job.kind === 'evaluate' ? job.kind : `${job.kind} ${job.method.name}, ${job.training.steps} steps`
     return `${id.padEnd(width)}  ${what}${dependsOn.length > 0 ? `  needs ${dependsOn.join(', ')}` : ''}\n`
   })
-  return `${title}: ${jobs.length} jobs, budget ${budget}\n${lines.join('')}`
+  return printable(`${title}: ${jobs.length} jobs, budget ${budget}\n${lines.join('')}`)
 }

@@ -6,7 +6,7 @@ import { addExperimentCommand } from './experiment.ts'
 import { addExplainCommand } from './explain.ts'
 import { addPlanCommand } from './plan.ts'
 import { addRunCommand } from './run.ts'
-import { paint } from './terminal.ts'
+import { paint, printable } from './terminal.ts'
 import { addIdentityCommand, addTokenCommand } from './token.ts'
 import { addWorkerCommand } from './worker.ts'
 
@@ -64,7 +64,7 @@ function fail(thrown: unknown): number {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
   const error = thrown instanceof CommanderError ? usageError(thrown) : LetheError.from(thrown)
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') return error.exitCode
-  process.stderr.write(`${paint(process.stderr, 'red', 'error')} ${error.format()}\n`)
+  process.stderr.write(`${paint(process.stderr, 'red', 'error')} ${printable(error.format())}\n`)
   if (error.code === 'INTERNAL' || process.env.LETHE_LOG === 'debug') process.stderr.write(`${stackOf(error)}\n`)
   return error.exitCode
 }

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander'
 import type { CoordinatorOptions, ReducerChoice } from '../coordinator/main.ts'
 import { withoutControls } from '../protocol/experiment/arms.ts'
 import type { ConductOptions } from './conduct.ts'
-import { checkDataFiles } from './data-files.ts'
+import { checkJobFiles } from './data-files.ts'
 import { addJobOptions, type JobOptions, joinToken, readJob, runFolder, wholeNumber } from './options.ts'
 import { addSecurityOptions, busUrl, clusterName, readSecurity, type SecurityOptions } from './security.ts'
 
@@ -70,7 +70,7 @@ export async function locally(
     coordinator: { ...coordinator, token: joinToken(undefined) ?? randomBytes(24).toString('base64url') },
     events: options.events,
     onLeading: ({ bus, token }, onNotice) => {
-      checkDataFiles(coordinator.job)
+      checkJobFiles(coordinator.job)
       return new WorkerPool({
         workers: options.workers,
         env: { LETHE_TOKEN: token ?? '' },

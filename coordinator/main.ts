@@ -15,6 +15,7 @@ import { Broker } from './broker/broker.ts'
 import { Leader } from './leader.ts'
 import { advertisedUrl } from './net/advertise.ts'
 import { listen } from './net/server.ts'
+import { restoreReport } from './report/restore.ts'
 import { type CoordinatorEvent, type Log, silentLog } from './run/events.ts'
 import { RunFolder } from './storage/folder.ts'
 import { lock } from './storage/lock.ts'
@@ -108,8 +109,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         if (store.isNew && store.history.commits.length === 0 && store.history.evaluated.size === 0) await folder.clear()
       })
       if (store.history.finished) {
+        const { report } = store.history.finished
+        await restoreReport(folder.path, report)
         await undo(holds)
-        return { bus: '', token, result: Promise.resolve(store.history.finished.report), stop: async () => {} }
+        return { bus: '', token, result: Promise.resolve(report), stop: async () => {} }
       }
     }
     const broker = options.bus ? null : new Broker({ folder: null })

@@ -204,8 +204,12 @@ const engine = z
   .strictObject({ name: z.enum(['onnx', 'tfjs']).default('onnx'), threads: z.int().positive().max(256).default(1) })
   .prefault({})
 
+/** In characters; names are names of folders too. */
+export const maxNameLength = 63
+const jobName = new RegExp(`^[a-z0-9][a-z0-9-]{0,${maxNameLength - 1}}$`)
+
 const common = {
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and hyphens'),
+  name: z.string().regex(jobName, 'lower-case letters, digits and hyphens'),
   seed: z.int().min(0).default(0),
   diffusion,
   evaluate,

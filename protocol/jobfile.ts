@@ -7,7 +7,7 @@ import { type Job, jobSchema } from './job.ts'
 import { applyOverride, type Override, parseOverride } from './overrides.ts'
 import { mapPaths } from './paths.ts'
 import { roundsOf } from './rounds.ts'
-import { deepest, readYaml } from './yaml.ts'
+import { deepest, readYaml, type YamlText } from './yaml.ts'
 
 export interface ParseOptions {
   /** Name of the file in messages. */
@@ -20,8 +20,12 @@ export interface ParseOptions {
  * The resolved job of a YAML text: overrides applied, defaults filled in, checked, frozen. Paths are left as written.
  * Throws JOB_NOT_YAML, JOB_UNKNOWN_KEY, JOB_INVALID or JOB_BATCH_NOT_MULTIPLE, naming the line; USAGE for a malformed override.
  */
-export function parseJob(text: string, { file, overrides: texts = [] }: ParseOptions = {}): Job {
-  const { document, plain, place } = readYaml(text, 'job', file)
+export function parseJob(text: string, { file, overrides }: ParseOptions = {}): Job {
+  return jobOf(readYaml(text, 'job', file), overrides)
+}
+
+/** The same of a text that is read already: many jobs may be one file with other overrides. */
+export function jobOf({ document, plain, place }: YamlText, texts: readonly string[] = []): Job {
   const overrides = texts.map(parseOverride)
   const locate = (path: readonly PropertyKey[]) => placeOf(document, overrides, path, place)
   const value = overrides.reduce(applyOverride, plain)
@@ -117,6 +121,9 @@ function checkTogether(job: Job, locate: (path: readonly PropertyKey[]) => strin
 
 type Refuse = (path: string[], expected: string, received: string, hint?: string) => void
 
+/** Of a list in a message. */
+const classesShown = 10
+
 /** What is measured needs something to measure it with, or on. */
 function checkMeasures({ evaluate, data, diffusion, ...job }: Job, refuse: Refuse): void {
   const { samples, references, classifier, extractors = [], likelihood, membership } = evaluate
@@ -139,6 +146,14 @@ function checkMeasures({ evaluate, data, diffusion, ...job }: Job, refuse: Refus
   if (job.kind !== 'attack') return
   const last = job.attack.measureAt.find((step) => step > job.training.steps)
   if (last !== undefined) refuse(['attack', 'measureAt'], `at most ${job.training.steps}, which is training.steps`, String(last))
+  const { classes } = samples ?? {}
+  const { labels: forgotten } = data.forget ?? {}
+  if (classes && forgotten && !classes.some((label) => forgotten.includes(label)))
+    refuse(
+      ['evaluate', 'samples', 'classes'],
+      `one of data.forget.labels (${forgotten.slice(0, classesShown).join(', ')}), because an attack is measured by what is forgotten`,
+      classes.slice(0, classesShown).join(', '),
+    )
   if (job.attack.stopAt === undefined) return
   if (!samples?.classes || !data.forget?.labels)
     refuse(['attack', 'stopAt'], 'evaluate.samples.classes and data.forget.labels, of which the share is taken', 'neither or one')

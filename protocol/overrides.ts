@@ -1,5 +1,6 @@
 import { parseDocument } from 'yaml'
 import { LetheError } from './errors.ts'
+import { maxAliasCount } from './yaml.ts'
 
 /** One `key=value` of the command line: `training.steps=30`, `data.sources.1.copies=5`, `method.timesteps=[0,500]`. */
 export interface Override {
@@ -12,9 +13,18 @@ export function parseOverride(text: string): Override {
   const at = text.indexOf('=')
   const path = text.slice(0, Math.max(at, 0)).trim().split('.')
   if (at < 0 || path.some((key) => key === '')) throw malformed(text)
-  const document = parseDocument(text.slice(at + 1))
-  if (document.errors.length > 0) throw malformed(text)
-  return { path, value: document.toJS() }
+  return { path, value: yamlValue(text, text.slice(at + 1)) }
+}
+
+function yamlValue(whole: string, text: string): unknown {
+  try {
+    const document = parseDocument(text)
+    if (document.errors.length === 0) return document.toJS({ maxAliasCount })
+  } catch (cause) {
+    // Aliases of aliases, or lists too deep for the stack.
+    throw malformed(whole, cause)
+  }
+  throw malformed(whole)
 }
 
 /** A copy of `value` in which the override's path holds its value; mappings on the way are made, list entries must exist. */
@@ -41,10 +51,14 @@ function set(value: unknown, path: readonly string[], depth: number, replacement
   return Object.fromEntries(entries)
 }
 
-function malformed(text: string): LetheError {
+const shownCharacters = 200
+
+function malformed(text: string, cause?: unknown): LetheError {
+  const shown = text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text
   return new LetheError('USAGE', {
     message: '--set is not valid',
     expected: 'key=value, as in training.steps=30',
-    received: JSON.stringify(text),
+    received: JSON.stringify(shown),
+    cause,
   })
 }

@@ -6,6 +6,9 @@ import { LetheError } from './errors.ts'
 
 export const maxYamlBytes = 1 << 20
 
+/** Aliases that are resolved, those inside of others again: a few lines can stand for more than fits into memory. */
+export const maxAliasCount = 100
+
 export interface YamlText {
   document: Document.Parsed
   /** What it says, unchecked. */
@@ -33,7 +36,7 @@ function plainValue(document: Document.Parsed, place: (offset: number) => string
   const fault = document.errors[0] ?? document.warnings[0]
   if (fault) throw new LetheError('JOB_NOT_YAML', { message: `${place(fault.pos[0])}: ${fault.message}` })
   try {
-    return document.toJS({ maxAliasCount: 100 })
+    return document.toJS({ maxAliasCount })
   } catch (error) {
     throw new LetheError('JOB_NOT_YAML', { message: error instanceof Error ? error.message : String(error), cause: error })
   }

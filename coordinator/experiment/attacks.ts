@@ -34,11 +34,13 @@ export function attacksOf(line: readonly JobResult[], byId: ReadonlyMap<string, 
     const controls = own.flatMap((run) => [controlOf(run, 'original'), controlOf(run, 'retrained')]).filter((run) => run !== null)
     const measure = commonMeasure([...own, ...controls].map(({ report }) => report))
     if (measure === null) continue
-    const armRuns = (of: (run: Finished) => Finished | null): ArmRun[] =>
-      own.flatMap((run) => {
+    const armRuns = (of: (run: Finished) => Finished | null): ArmRun[] => {
+      const runs = own.flatMap((run) => {
         const chosen = of(run)
         return chosen ? [{ seed: seedOf(run), run: chosen, original: controlOf(run, 'original') }] : []
       })
+      return distinct(runs)
+    }
     const control = (arm: ControlArm) => {
       const found = armRuns((run) => controlOf(run, arm))
       return found.length > 0 ? armOf(found, measure) : null
@@ -54,6 +56,11 @@ export function attacksOf(line: readonly JobResult[], byId: ReadonlyMap<string, 
     })
   }
   return attacks
+}
+
+/** A control that several seeds share is one run: counted for each of them its interval would be too narrow. */
+function distinct(runs: readonly ArmRun[]): ArmRun[] {
+  return [...new Map(runs.toReversed().map((one) => [one.run.job.id, one])).values()].reverse()
 }
 
 export function isFinished(result: JobResult): result is Finished {

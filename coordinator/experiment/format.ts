@@ -49,7 +49,9 @@ export function halfText({ step, censoredAt, readings }: HalfRecovery): string {
 /** Why a line lacks numbers: which of its jobs have failed, and how many have not been run. */
 export function gapsText(report: ExperimentReport, jobs: readonly string[]): string {
   const own = report.jobs.filter(({ id }) => jobs.includes(id))
-  const failed = own.flatMap(({ id, state, error }) => (state === 'failed' ? [`${id} failed${error ? ` (${error.code})` : ''}`] : []))
+  const failed = own.flatMap(({ id, state, error }) =>
+    state === 'failed' ? [`${id} failed${error ? ` (${error.code}: ${error.message})` : ''}`] : [],
+  )
   const count = (state: 'skipped' | 'unfinished') => own.filter((job) => job.state === state).length
   const counted = (number: number, words: string) => (number > 0 ? [`${number} of ${own.length} jobs ${words}`] : [])
   return [...failed, ...counted(count('skipped'), 'skipped'), ...counted(count('unfinished'), 'not run')].join(', ')

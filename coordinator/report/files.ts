@@ -25,7 +25,7 @@ export async function reportFiles(input: ReportInput, base: string): Promise<{ r
 }
 
 /** One line per top-level key: readable, and short even with a long history. */
-function json(report: RunReport): string {
+export function json(report: RunReport): string {
   const lines = Object.entries(report).map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`)
   return `{\n${lines.join(',\n')}\n}\n`
 }

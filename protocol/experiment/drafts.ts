@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { LetheError } from '../errors.ts'
 import { type IssueContext, named } from '../issues.ts'
-import { combinations, filled, placeholdersOf, type Values } from './grid.ts'
+import { combinationCount, combinations, filled, placeholdersOf, type Values } from './grid.ts'
 import { referencesOf } from './references.ts'
 import { type Experiment, type ExperimentEntry, fullBudget, maxExperimentJobs } from './schema.ts'
 
@@ -41,9 +41,23 @@ export function draftsOf(experiment: Experiment, options: ExpandOptions): Draft[
       expected: [...new Set([fullBudget, ...Object.keys(experiment.budgets)])].join(' or '),
       hint: 'Choose one with --set budget=<name>.',
     })
+  checkCount(experiment, options)
   const drafts = experiment.jobs.flatMap((entry, index) => draftsOfEntry(experiment, entry, index, { ...options, budget }))
   checkIds(drafts, locate)
   return drafts
+}
+
+/** A few names with many values each are more jobs than fit into memory. */
+function checkCount({ jobs, budgets }: Experiment, { budget = fullBudget, locate }: ExpandOptions): void {
+  const only = Object.hasOwn(budgets, budget) ? budgets[budget].for : undefined
+  const counts = jobs.map((entry) => combinationCount(entry.for, only))
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  if (total <= maxExperimentJobs) return
+  const index = counts.findIndex((count) => count > maxExperimentJobs)
+  throw invalid(index < 0 ? ['jobs'] : ['jobs', index, 'for'], locate, {
+    expected: `at most ${maxExperimentJobs} jobs`,
+    received: `${total}`,
+  })
 }
 
 function draftsOfEntry(
@@ -96,8 +110,6 @@ function checkPlaceholders(entry: ExperimentEntry, path: readonly PropertyKey[],
 }
 
 function checkIds(drafts: readonly Draft[], locate: IssueContext['locate']): void {
-  if (drafts.length > maxExperimentJobs)
-    throw invalid(['jobs'], locate, { expected: `at most ${maxExperimentJobs} jobs`, received: `${drafts.length}` })
   const places = new Map<string, readonly PropertyKey[]>()
   for (const { id, path } of drafts) {
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(id))

@@ -1,11 +1,12 @@
 import { dirname } from 'node:path'
 import { LetheError } from '../errors.ts'
 import { named } from '../issues.ts'
-import type { Job } from '../job.ts'
-import { parseJob, resolvePaths } from '../jobfile.ts'
+import type { AttackJob, Job } from '../job.ts'
+import { jobOf, resolvePaths } from '../jobfile.ts'
 import { type Override, parseOverride } from '../overrides.ts'
 import { mapPaths } from '../paths.ts'
-import { type ControlArm, contentDigest, controlArms, controlCheckpoint, withoutControls } from './arms.ts'
+import { readYaml, type YamlText } from '../yaml.ts'
+import { type ControlArm, checkControls, contentDigest, controlArms, controlCheckpoint, withoutControls } from './arms.ts'
 import { type Draft, draftsOf, type ExpandOptions, invalid } from './drafts.ts'
 import { dependencyOrder } from './order.ts'
 import { checkpointPath, withPaths } from './references.ts'
@@ -44,17 +45,17 @@ export interface Expansion {
  */
 export function expandExperiment(experiment: Experiment, options: ExpandOptions): Expansion {
   const drafts = draftsOf(experiment, options)
-  const texts = new Map<string, string>()
-  const read = (file: string) => {
-    const text = texts.get(file) ?? options.read(file)
+  const texts = new Map<string, YamlText>()
+  const parse: Parse = (file, overrides) => {
+    const text = texts.get(file) ?? readYaml(options.read(file), 'job', file)
     texts.set(file, text)
-    return text
+    return jobOf(text, overrides)
   }
   const used = new Set<string>()
-  const jobs = drafts.map((draft) => ({ draft, ...resolvedJob(draft, { ...options, read }, used) }))
+  const jobs = drafts.map((draft) => ({ draft, ...resolvedJob(draft, { out: options.out, parse }, used) }))
   const idle = options.overrides?.find((override) => !used.has(override))
   if (idle !== undefined) throw new LetheError('USAGE', { message: `--set ${idle} is of no job of the experiment` })
-  const all = withArms(jobs, { ...options, read })
+  const all = withArms(jobs, parse)
   checkCells(all, (id) => {
     const draft = drafts.find((one) => one.id === id)
     return named([...(draft?.path ?? []), 'row'], options.locate)
@@ -64,27 +65,26 @@ export function expandExperiment(experiment: Experiment, options: ExpandOptions)
   return { name, title, text, budget, titles, jobs: ordered(all, drafts, options) }
 }
 
+/** The job of a file with these overrides. Files are read and parsed once. */
+type Parse = (file: string, overrides: readonly string[]) => Job
+
 type Resolved = Pick<ExperimentJob, 'set' | 'written' | 'job'>
 
 /** The job of a draft, its general overrides only where they have a place; `used` collects those. */
-function resolvedJob(draft: Draft, { out, read }: ExpandOptions, used: Set<string>): Resolved {
+function resolvedJob(draft: Draft, { out, parse }: { out: string; parse: Parse }, used: Set<string>): Resolved {
   return ofJob(draft.id, () => {
     const own = draft.set.map((override) => withPaths(override, out, dirname(draft.file)))
-    const whole = parsed(draft.file, own, read)
+    const whole = parse(draft.file, own)
     const fitting = draft.general.filter((override) => hasPlace(whole, parseOverride(override)))
     for (const override of fitting) used.add(override)
     const special = draft.special.map((override) => withPaths(override, out, dirname(draft.file)))
-    return resolvedOf(draft.file, [...own, ...fitting, ...special, `name=${jobName(draft.id)}`], read)
+    return resolvedOf(draft.file, [...own, ...fitting, ...special, `name=${jobName(draft.id)}`], parse)
   })
 }
 
-function resolvedOf(file: string, set: readonly string[], read: ExpandOptions['read']): Resolved {
-  const written = parsed(file, set, read)
+function resolvedOf(file: string, set: readonly string[], parse: Parse): Resolved {
+  const written = parse(file, set)
   return { set, written, job: resolvePaths(written, dirname(file)) }
-}
-
-function parsed(file: string, overrides: readonly string[], read: ExpandOptions['read']): Job {
-  return parseJob(read(file), { file, overrides })
 }
 
 /** Ids of arms have a dot, which names of jobs have not. */
@@ -112,7 +112,7 @@ function hasPlace(job: Job, { path }: Override): boolean {
 type Unordered = Omit<ExperimentJob, 'dependsOn'>
 
 /** Each attack by itself, and its arms; an arm that is the same job as another one, but for its name, is that one. */
-function withArms(jobs: readonly ({ draft: Draft } & Resolved)[], { read }: ExpandOptions): Unordered[] {
+function withArms(jobs: readonly ({ draft: Draft } & Resolved)[], parse: Parse): Unordered[] {
   const result: Unordered[] = jobs.map(({ draft: { id, file, row }, set, written, job }) => ({
     id,
     file,
@@ -123,13 +123,14 @@ function withArms(jobs: readonly ({ draft: Draft } & Resolved)[], { read }: Expa
     controls: null,
   }))
   const byContent = new Map(result.toReversed().map(({ job, id }) => [contentDigest(job), id]))
-  for (const [i, { written }] of jobs.entries()) {
+  for (const [i, { written, job: whole }] of jobs.entries()) {
     if (written.kind !== 'attack' || written.attack.controls === undefined) continue
     const { id, file, set } = result[i]
+    ofJob(id, () => checkControls(id, whole as AttackJob))
     const armOf = (arm: ControlArm): string => {
       const armId = `${id}.${arm}`
       const changed = [...set, `model.checkpoint=${JSON.stringify(controlCheckpoint(written, arm))}`, `name=${jobName(armId)}`]
-      const resolved = ofJob(armId, () => resolvedOf(file, changed, read))
+      const resolved = ofJob(armId, () => resolvedOf(file, changed, parse))
       const job = withoutControls(resolved.job)
       const same = byContent.get(contentDigest(job))
       if (same !== undefined) return same

@@ -4,16 +4,27 @@ export type Values = Readonly<Record<string, string | number>>
 
 const placeholder = /\{([a-z][a-zA-Z0-9]*)\}/g
 
+type Grid = Readonly<Record<string, readonly (string | number)[]>>
+
 /** Every combination, the last name fastest; one without values where there is no grid. `only` leaves out other values. */
-export function combinations(grid: Readonly<Record<string, readonly (string | number)[]>> = {}, only: typeof grid = {}): Values[] {
+export function combinations(grid: Grid = {}, only: Grid = {}): Values[] {
   return Object.entries(grid).reduce<Values[]>(
     (before, [name, values]) => {
-      const allowed = only[name]?.map(String)
-      const left = values.filter((value) => allowed === undefined || allowed.includes(String(value)))
-      return before.flatMap((chosen) => left.map((value) => ({ ...chosen, [name]: value })))
+      const left = chosen(values, only[name])
+      return before.flatMap((earlier) => left.map((value) => ({ ...earlier, [name]: value })))
     },
     [{}],
   )
+}
+
+/** How many combinations there are, without making them. */
+export function combinationCount(grid: Grid = {}, only: Grid = {}): number {
+  return Object.entries(grid).reduce((count, [name, values]) => count * chosen(values, only[name]).length, 1)
+}
+
+function chosen(values: readonly (string | number)[], only: readonly (string | number)[] | undefined): readonly (string | number)[] {
+  const allowed = only && new Set(only.map(String))
+  return allowed ? values.filter((value) => allowed.has(String(value))) : values
 }
 
 export function placeholdersOf(text: string): string[] {

@@ -142,6 +142,9 @@ export const experimentReport = z.object({
   jobs: z.array(job),
 })
 
+/** What an experiment.json of any version says of how its jobs ended. */
+export const jobOutcomes = z.object({ jobs: z.array(jobOutcome.extend({ id: z.string() })) })
+
 export type ExperimentReport = z.output<typeof experimentReport>
 export type Cell = z.output<typeof cell>
 export type Reading = z.output<typeof reading>

@@ -1,7 +1,9 @@
 import t from 'tap'
-import { runJobs } from '../../cli/experiment-run.ts'
+import { type ExperimentRunOptions, runJobs } from '../../cli/experiment-run.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { ExperimentJob } from '../../protocol/experiment/expand.ts'
+
+type Outcomes = ExperimentRunOptions['outcomes']
 
 const job = (id: string, ...dependsOn: string[]) => ({ id, dependsOn }) as unknown as ExperimentJob
 const failure = new LetheError('COMPUTE_NOT_FINITE', { message: 'it diverged' })
@@ -15,7 +17,8 @@ t.test('a job that fails takes with it what needs it, and nothing else', async (
     return { wasFinished: false }
   }
   const jobs = [job('a'), job('b', 'a'), job('c', 'b'), job('d', 'c'), job('e', 'a')]
-  const { outcomes, error } = await runJobs(jobs, { run, note: (text) => notes.push(text) })
+  const outcomes: Outcomes = new Map()
+  const { error } = await runJobs(jobs, { run, outcomes, note: (text) => notes.push(text) })
   t.same(ran, ['a', 'b', 'e'])
   t.equal(error, failure)
   t.same(
@@ -34,7 +37,7 @@ t.test('the time that is left is judged by what was computed now, not by what wa
     clock += 60_000
     return { wasFinished: false }
   }
-  const options = { run, note: (text: string) => notes.push(text), now: () => clock }
+  const options = { run, outcomes: new Map(), note: (text: string) => notes.push(text), now: () => clock }
   const { error } = await runJobs([job('old'), job('new'), job('next'), job('last')], options)
   t.equal(error, null)
   t.same(notes, [
@@ -48,10 +51,13 @@ t.test('the time that is left is judged by what was computed now, not by what wa
 
 t.test('Ctrl-C ends it at once', async (t) => {
   const ran: string[] = []
+  const outcomes: Outcomes = new Map()
   const run = async ({ id }: ExperimentJob) => {
     ran.push(id)
-    throw new LetheError('INTERRUPTED', { message: 'stopped' })
+    throw id === 'a' ? failure : new LetheError('INTERRUPTED', { message: 'stopped' })
   }
-  await t.rejects(runJobs([job('a'), job('b')], { run, note: () => {} }), { code: 'INTERRUPTED' })
-  t.same(ran, ['a'])
+  await t.rejects(runJobs([job('a'), job('b'), job('c')], { run, outcomes, note: () => {} }), { code: 'INTERRUPTED' })
+  t.same(ran, ['a', 'b'])
+  const error = { code: 'COMPUTE_NOT_FINITE', message: 'it diverged' }
+  t.same([...outcomes], [['a', { state: 'failed', error }]], 'what has ended before is known')
 })

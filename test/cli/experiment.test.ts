@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { lock } from '../../coordinator/storage/lock.ts'
 import { errorTable } from '../../protocol/errors.ts'
 import { experimentReport } from '../../protocol/experiment/report.ts'
 import { checkpointFiles, tinyConfig, writePictures } from '../support/tiny-job.ts'
@@ -16,9 +17,11 @@ const evaluate = { hits: { samples: 4, sampler: { name: 'ddim', steps: 2 } }, ke
 async function tinyExperiment(t: Test): Promise<string> {
   const cwd = t.testdir({})
   mkdirSync(join(cwd, 'jobs'))
-  mkdirSync(join(cwd, 'model'))
+  for (const model of ['model', 'other']) {
+    mkdirSync(join(cwd, model))
+    for (const { path, bytes } of checkpointFiles()) writeFileSync(join(cwd, model, path), bytes)
+  }
   const pictures = await writePictures(cwd)
-  for (const { path, bytes } of checkpointFiles()) writeFileSync(join(cwd, 'model', path), bytes)
   writeFileSync(join(cwd, 'jobs/net.json'), JSON.stringify(tinyConfig))
   const shared = {
     data: { sources: pictures.sources, forget: { file: pictures.forgotten } },
@@ -31,8 +34,8 @@ async function tinyExperiment(t: Test): Promise<string> {
     attack: {
       kind: 'attack',
       name: 'attack',
-      model: { checkpoint: '../model' },
-      attack: { measureAt: [0, 2], controls: { original: '../model', retrained: '../model' } },
+      model: { checkpoint: '../other' },
+      attack: { measureAt: [0, 2], controls: { original: '../model', retrained: '../other' } },
       ...shared,
     },
   }
@@ -73,10 +76,19 @@ t.test('an experiment goes on after a failure, is interrupted, resumed, and ends
   const alone = await lethe([...words, '--json'], { cwd })
   t.equal(alone.status, 0, alone.stderr)
 
-  const interrupted = await untilSeen(cwd, args, /job 2 of 7[\s\S]*1 worker/)
+  const folder = join(cwd, 'runs/table-quick')
+  const unlock = await lock(join(folder, 'experiment.lock'))
+  t.match(await lethe(args, { cwd }), {
+    status: errorTable.RUN_LOCKED.exitCode,
+    stdout: '',
+    stderr: /^error RUN_LOCKED: process \d+ works on [^\n]*table-quick\. [^\n]*\n$/,
+  })
+  await unlock()
+
+  const interrupted = await untilSeen(cwd, [...args, '--fresh', 'naive'], /job 2 of 7[\s\S]*1 worker/)
   t.equal(interrupted.status, errorTable.INTERRUPTED.exitCode, interrupted.stderr)
   t.match(interrupted.stderr, 'retrain was finished before', 'what a script has run is not run again')
-  t.match(interrupted.stderr, 'Resume with: npx lethe experiment table.yaml')
+  t.match(interrupted.stderr, /Resume with: npx lethe experiment table\.yaml --set budget=quick --workers 1 --json$/m)
   t.match(readFileSync(join(cwd, 'runs/table-quick/experiment.html'), 'utf8'), 'not run', 'a page of what there is so far')
 
   const whole = await lethe(args, { cwd })
@@ -102,21 +114,44 @@ t.test('an experiment goes on after a failure, is interrupted, resumed, and ends
   t.equal(again.status, 0, again.stderr)
   t.match(again.stdout, 'A tiny table')
   t.match(again.stdout, /report +runs\/table-quick\/experiment\.html/)
-  t.match(again.stdout, /lost: 1 of 1 jobs not run/)
+  t.match(again.stdout, /lost: lost failed \(DATA_FORGET_EMPTY: .+\)/, 'why, although its folder holds nothing')
+  t.notOk(existsSync(join(folder, 'experiment.lock')))
+
+  const reportPath = join(folder, 'retrain/report.json')
+  const written = readFileSync(reportPath, 'utf8')
+  writeFileSync(reportPath, written.slice(0, 1000))
+  const retrain = [...args, '--only', 'retrain']
+  const repaired = await lethe(retrain, { cwd })
+  t.equal(repaired.status, 0, repaired.stderr)
+  t.match(repaired.stderr, 'retrain was finished before')
+  t.match(JSON.parse(repaired.stdout).jobs, [{ id: 'retrain', state: 'finished' }, {}, { id: 'lost', state: 'failed' }])
+  t.equal(readFileSync(reportPath, 'utf8'), written, 'the journal holds the report')
+
+  const other = [...retrain, '--set', 'seed=9']
+  t.match(await lethe(other, { cwd }), { status: errorTable.RUN_EXISTS.exitCode, stderr: /--fresh retrain/ })
+  const fresh = await lethe([...other, '--fresh', 'retrain'], { cwd })
+  t.equal(fresh.status, 0, fresh.stderr)
+  t.match(JSON.parse(fresh.stdout).jobs[0], { state: 'finished', seed: 9 })
+  t.match(await lethe([...args, '--fresh', 'nobody'], { cwd }), {
+    status: errorTable.USAGE.exitCode,
+    stderr: /--fresh nobody is of no job/,
+  })
 })
 
 t.test('an attack with controls runs its arms', async (t) => {
   const cwd = await tinyExperiment(t)
-  const args = ['run', 'jobs/attack.yaml', '--steps', '2', '--workers', '1', '--json', '--set', 'attack.controls.retrained=../model']
+  const args = ['run', 'jobs/attack.yaml', '--steps', '2', '--workers', '1', '--json']
   const { status, stdout, stderr } = await lethe(args, { cwd })
   t.equal(status, 0, stderr)
   const report = experimentReport.parse(JSON.parse(stdout))
   t.same(
     report.jobs.map(({ id, state }) => `${id} ${state}`),
-    ['attack finished'],
-    'all three are one model here, and one run',
+    ['attack finished', 'attack.original finished'],
+    'the model that is attacked is the retrained one, and that is one run',
   )
-  t.same(report.rows[0].attacks[0].controls.original?.curve, report.rows[0].attacks[0].curve)
+  const [{ curve, controls }] = report.rows[0].attacks
+  t.same(controls.original?.curve, curve, 'the same weights under another name')
+  t.same(controls.retrained?.curve, curve)
 })
 
 t.test('what is wrong with an experiment ends the command in one line', async (t) => {

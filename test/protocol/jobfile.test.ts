@@ -52,6 +52,18 @@ t.test('a job is resolved, frozen and read back from its own YAML', async (t) =>
   t.same(parseJob(jobYaml(job)), job)
 })
 
+t.test('an override that stands for more than fits into memory is malformed', async (t) => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  const lists = names.map(
+    (name, i) =>
+      `&${name} [${Array(10)
+        .fill(i === 0 ? 'x' : `*${names[i - 1]}`)
+        .join(',')}]`,
+  )
+  t.match(failure(unlearn, [`data.sources=[${lists.join(', ')}]`]), { code: 'USAGE', message: '--set is not valid' })
+  t.match(failure(unlearn, [`data.sources=${'['.repeat(5000)}`]), { code: 'USAGE', message: '--set is not valid' })
+})
+
 t.test('overrides', async (t) => {
   const job = parseJob(unlearn, { overrides: ['training.steps=30', 'data.sources.1.copies=5', 'method.timesteps=[0,500]', 'name=other'] })
   t.match(job, { name: 'other', training: { steps: 30 }, data: { sources: [{}, { copies: 5 }] }, method: { timesteps: [0, 500] } })
@@ -199,6 +211,8 @@ t.test('an attack, and what is measured of it', async (t) => {
     [['data.forget={ indices: [1] }'], 'attack.stopAt'],
     [['diffusion.timesteps=500', 'method.timesteps=[0,499]'], 'evaluate.membership.timesteps'],
     [['diffusion.betaSchedule=squaredcos_cap_v2'], 'diffusion.betaSchedule'],
+    [['evaluate.samples.classes=[1, 4]'], 'evaluate.samples.classes'],
+    [['evaluate.samples.classes=[1, 4]', 'attack={ measureAt: [0] }'], 'evaluate.samples.classes'],
     [['evaluate={ samples: {} }', 'attack={}'], 'evaluate.classifier'],
     [['evaluate={ classifier: judge, references: {} }', 'attack={}'], 'evaluate.samples'],
   ]

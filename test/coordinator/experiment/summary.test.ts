@@ -119,6 +119,26 @@ t.test('a mean with a seed that has diverged is no number', async (t) => {
   t.match(rows[0].cells.keepLoss, { value: null, interval: null, intervalKind: null })
 })
 
+t.test('a control that seeds share is counted once', async (t) => {
+  const arms = (of: number) => ({ ...seed(of), controls: { original: 'o', retrained: `r-${of}` } })
+  const { rows } = await table([
+    madeUpAttack('a-1', arms(1), [0, 20, 60]),
+    madeUpAttack('a-2', arms(2), [0, 20, 60]),
+    madeUpAttack('o', {}, [80, 90, 90]),
+    madeUpAttack('r-1', {}, [0, 0, 10]),
+    madeUpAttack('r-2', {}, [0, 0, 20]),
+  ])
+  const [{ end, controls }] = rows[0].attacks
+  t.same(end.interval, wilsonInterval(120, 200))
+  t.same(controls.original?.end.interval, wilsonInterval(90, 100), 'one run of 100 samples, however many seeds have it')
+  t.same(
+    controls.original?.end.readings.map(({ seed, job }) => [seed, job]),
+    [['1', 'o']],
+  )
+  t.same(controls.original?.half.readings.length, 1)
+  t.same(controls.retrained?.end.interval, wilsonInterval(30, 200), 'runs of their own are pooled')
+})
+
 t.test('an attack stands beside its controls, and half is of what the original shows', async (t) => {
   const controls = { original: 'o', retrained: 'r' }
   const { rows } = await table([

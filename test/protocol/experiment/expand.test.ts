@@ -76,6 +76,23 @@ jobs:
   t.throws(() => expand(text, { overrides: ['nowhere.else=1'] }), { code: 'USAGE', message: /nowhere.else=1 is of no job/ })
 })
 
+t.test('a grid that is too large is refused before it is made', async (t) => {
+  const values = Array.from({ length: 1000 }, (_, i) => i)
+  const grid = JSON.stringify({ a: values, b: values, c: values, d: values })
+  const text = `${head}budgets: { quick: { for: { a: [1], b: [1], c: [1] } } }\njobs: [{ id: 'x-{a}-{b}-{c}-{d}', for: ${grid}, file: jobs/unlearn.yaml }]\n`
+  const expected = 'at most 10000 jobs'
+  t.throws(() => expand(text), { code: 'JOB_INVALID', message: /`jobs\.0\.for` \(table\.yaml:4\)/, expected, received: '1000000000000' })
+  t.equal(expand(text, { budget: 'quick' }).jobs.length, 1000)
+  const entry = (name: string) =>
+    `  - { id: '${name}-{a}-{b}', for: ${JSON.stringify({ a: values, b: values.slice(0, 6) })}, file: jobs/unlearn.yaml }\n`
+  t.throws(() => expand(`${head}jobs:\n${entry('x')}${entry('y')}`), {
+    code: 'JOB_INVALID',
+    message: /`jobs` /,
+    expected,
+    received: '12000',
+  })
+})
+
 t.test('an attack has three arms, and equal arms are one job', async (t) => {
   const { jobs } = expand(`${head}
 jobs:
@@ -105,6 +122,24 @@ jobs:
       [job, written].some((one) => one.kind === 'attack' && one.attack.controls),
       'controls are jobs of their own',
     )
+})
+
+t.test('controls that are the model itself, or each other, control nothing', async (t) => {
+  const attack = (...set: string[]) => `${head}jobs: [{ id: at, file: jobs/attack.yaml, set: ${JSON.stringify(set)} }]\n`
+  t.throws(() => expand(attack('model.checkpoint=../jobs/../model/')), {
+    code: 'JOB_INVALID',
+    message: /^job at: `attack\.controls\.original` is not allowed/,
+    received: '/lab/model',
+  })
+  t.throws(() => expand(attack('attack.controls.retrained=../model')), { code: 'JOB_INVALID', expected: /attack\.controls\.retrained/ })
+  t.equal(expand(attack('model.checkpoint=../other')).jobs.length, 2, 'the retrained model may be attacked')
+})
+
+t.test('the name of an attack leaves room for those of its controls', async (t) => {
+  const attack = (length: number) => `${head}jobs: [{ id: ${'a'.repeat(length)}, file: jobs/attack.yaml }]\n`
+  t.equal(expand(attack(53)).jobs.length, 3)
+  const message = /^job a{54}: the name of an attack with controls is too long: a{54}$/
+  t.throws(() => expand(attack(54)), { code: 'JOB_INVALID', message, expected: /at most 53 characters/, received: '54' })
 })
 
 t.test('what is wrong is told with its place', async (t) => {
