@@ -125,8 +125,8 @@ t.test('a control that seeds share is counted once', async (t) => {
     madeUpAttack('a-1', arms(1), [0, 20, 60]),
     madeUpAttack('a-2', arms(2), [0, 20, 60]),
     madeUpAttack('o', {}, [80, 90, 90]),
-    madeUpAttack('r-1', {}, [0, 0, 10]),
-    madeUpAttack('r-2', {}, [0, 0, 20]),
+    madeUpAttack('r-1', {}, [0, 0, 15]),
+    madeUpAttack('r-2', {}, [0, 0, 15]),
   ])
   const [{ end, controls }] = rows[0].attacks
   t.same(end.interval, wilsonInterval(120, 200))
