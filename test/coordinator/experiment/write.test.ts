@@ -34,7 +34,7 @@ t.test('finished runs are found in their folders, with their pictures; what is d
   t.same(JSON.parse(readFileSync(join(out, 'experiment.json'), 'utf8')), report)
   const html = readFileSync(join(out, 'experiment.html'), 'utf8')
   t.equal(html.match(/data:image\/png;base64,/g)?.length, 1, 'one sheet: the other file is no picture')
-  t.match(html, 'none failed (COMPUTE_NOT_FINITE)')
+  t.match(html, 'none failed (COMPUTE_NOT_FINITE: diverged)')
   t.same(readdirSync(out).sort(), ['damaged', 'experiment.html', 'experiment.json', 'good', 'other'])
 })
 
