@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises'
 import { frechetDistance } from './frechet.ts'
 import type { Matrix } from './matrix.ts'
 import { mean, studentInterval } from './means.ts'
@@ -27,7 +28,11 @@ export async function frechetInterval(one: Matrix, other: Matrix, distance: numb
 /** (g − 1)/g · Σ (θ₍ₖ₎ − mean)² of a statistic that is computed with each of g blocks left out. */
 async function varianceOver(set: Matrix, statistic: (left: Matrix) => Promise<number | null>): Promise<number> {
   const values: number[] = []
-  for (let block = 0; block < blocks; block++) values.push((await statistic(without(set, block))) ?? Number.NaN)
+  for (let block = 0; block < blocks; block++) {
+    values.push((await statistic(without(set, block))) ?? Number.NaN)
+    // One of them may be too short to give way by itself.
+    await breathe()
+  }
   const centre = mean(values)
   return ((blocks - 1) / blocks) * values.reduce((sum, value) => sum + (value - centre) ** 2, 0)
 }

@@ -101,7 +101,8 @@ t.test('256 features: quick, and with the value of the closed form', async (t) =
 t.test('the event loop runs meanwhile', async (t) => {
   let turns = 0
   const timer = setInterval(() => (turns += 1), 1)
-  await frechetDistance(matrix(noise(300, 200), 200), matrix(noise(300, 200, 2), 200))
+  // Long enough on any machine.
+  await frechetDistance(matrix(noise(1000, 400), 400), matrix(noise(1000, 400, 2), 400))
   clearInterval(timer)
   t.ok(turns > 0)
 })
