@@ -79,13 +79,14 @@ export class CentralReducer implements Reducer {
   async #reduce(round: CentralRound, losses: Record<string, number>): Promise<Reduction> {
     await round.added
     const { method, methodOptions, clipNorm, phaseOf } = this.#options
+    const { epoch, step } = round.plan
     const roots = [...round.gradients].map(([channel, sum]) => [channel, sum.root() as Float32Array] as const)
     const gradients = new Map(roots)
     const scalars = await scalarsOf(gradients)
-    const { coefficients, norm } = clippedCoefficients(method, methodOptions, scalars, clipNorm, phaseOf?.(round.plan.step))
+    const { coefficients, norm } = clippedCoefficients(method, methodOptions, scalars, clipNorm, { step, phase: phaseOf?.(step) })
     return {
-      epoch: round.plan.epoch,
-      step: round.plan.step,
+      epoch,
+      step,
       losses,
       norms: Object.fromEntries([...gradients.keys()].map((channel) => [channel, Math.sqrt(scalars[channel][channel])])),
       updateNorm: norm,

@@ -53,13 +53,14 @@ export function clippedCoefficients(
   options: object,
   scalars: Scalars<string>,
   clipNorm: number,
-  phase: RoundPhase = 'update',
+  { step, phase = 'update' }: { step?: number; phase?: RoundPhase } = {},
 ): { coefficients: Record<string, number>; norm: number } {
+  const where = step === undefined ? '' : ` in step ${step}`
   const bad = Object.keys(scalars).find((channel) => !Number.isFinite(scalars[channel][channel]))
-  if (bad !== undefined) throw new LetheError('COMPUTE_NOT_FINITE', { message: `The gradient of channel ${bad} is not finite` })
+  if (bad !== undefined) throw new LetheError('COMPUTE_NOT_FINITE', { message: `The gradient of channel ${bad} is not finite${where}` })
   const coefficients = coefficientsIn(phase, method, options, scalars)
   const norm = combinedNorm(scalars, coefficients)
-  if (!Number.isFinite(norm)) throw new LetheError('COMPUTE_NOT_FINITE', { message: 'The update direction is not finite' })
+  if (!Number.isFinite(norm)) throw new LetheError('COMPUTE_NOT_FINITE', { message: `The update direction is not finite${where}` })
   // SalUn clips each gradient that it adds up; Fisher information and steps that are taken back are not clipped.
   const isClipped = phase === 'update' || (phase === 'prepare' && method.prepare?.of === 'saliency')
   const scale = isClipped ? Math.min(1, clipNorm / (norm + clipEpsilon)) : 1

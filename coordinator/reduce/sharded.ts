@@ -83,12 +83,13 @@ export class ShardedReducer implements Reducer {
 
   async #reduce(round: ShardedRound, losses: Record<string, number>, slices: readonly Slice[]): Promise<Reduction> {
     const { method, methodOptions, clipNorm, phaseOf } = this.#options
+    const { epoch, step } = round.plan
     const products = slices.flatMap(({ worker }) => [...(round.products.get(worker) ?? [])])
     const scalars = sumProducts(products, method.channels)
-    const { coefficients, norm } = clippedCoefficients(method, methodOptions, scalars, clipNorm, phaseOf?.(round.plan.step))
+    const { coefficients, norm } = clippedCoefficients(method, methodOptions, scalars, clipNorm, { step, phase: phaseOf?.(step) })
     return {
-      epoch: round.plan.epoch,
-      step: round.plan.step,
+      epoch,
+      step,
       losses,
       norms: Object.fromEntries(method.channels.map((channel) => [channel, Math.sqrt(scalars[channel][channel])])),
       updateNorm: norm,

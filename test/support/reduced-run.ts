@@ -17,7 +17,9 @@ export async function reduceRound(job: StepJob, sessions: readonly JobSession[])
   }
   const sums = new Map([...gradients].map(([channel, sum]) => [channel, sum.root() as Float32Array]))
   const { phase } = roundAt(roundsOf(job), step)
-  const { coefficients } = clippedCoefficients(methodOf(job.method.name), job.method, await scalarsOf(sums), job.training.clipNorm, phase)
+  const { coefficients } = clippedCoefficients(methodOf(job.method.name), job.method, await scalarsOf(sums), job.training.clipNorm, {
+    phase,
+  })
   const direction = await combine(sums, coefficients)
   const digests = new Set(sessions.map((session) => session.apply(step, direction.slice())))
   if (digests.size !== 1) throw new Error(`sessions have different parameters after round ${step}`)
