@@ -1,5 +1,5 @@
 import { errorTable, LetheError } from '../protocol/errors.ts'
-import type { ExperimentJob } from '../protocol/experiment/expand.ts'
+import type { ExperimentJob } from '../protocol/experiment/expansion.ts'
 import type { JobOutcome } from '../protocol/experiment/report.ts'
 import { duration } from './terminal.ts'
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { type Expansion, expandExperiment } from '../protocol/experiment/expand.ts'
+import { expandExperiment } from '../protocol/experiment/expand.ts'
+import type { Expansion } from '../protocol/experiment/expansion.ts'
 import { parseExperiment } from '../protocol/experiment/file.ts'
 import { fullBudget } from '../protocol/experiment/schema.ts'
 import { selected, startingWith } from '../protocol/experiment/select.ts'

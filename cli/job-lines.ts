@@ -1,5 +1,5 @@
 import { join, relative } from 'node:path'
-import type { Expansion, ExperimentJob } from '../protocol/experiment/expand.ts'
+import type { Expansion, ExperimentJob } from '../protocol/experiment/expansion.ts'
 import { printable, shellWord } from './terminal.ts'
 
 /* How the jobs of an experiment are written: as commands, as a plan, as JSON. */

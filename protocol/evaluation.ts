@@ -1,6 +1,6 @@
 import type { Score } from './extractors.ts'
-import { itemsOf } from './items.ts'
 import type { Job } from './job.ts'
+import { itemsOf } from './sources.ts'
 
 /** All but accuracy, which is of classifiers, are of models that draw images. */
 export const metrics = [

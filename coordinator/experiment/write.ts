@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestOf } from '../../protocol/digest.ts'
-import type { Expansion, ExperimentJob } from '../../protocol/experiment/expand.ts'
+import type { Expansion, ExperimentJob } from '../../protocol/experiment/expansion.ts'
 import { type ExperimentReport, experimentReport, type JobOutcome } from '../../protocol/experiment/report.ts'
 import { jobSchema } from '../../protocol/job.ts'
 import { type RunReport, runReport } from '../../protocol/report.ts'

@@ -4,7 +4,12 @@ import type { History, Journal } from '../journal/journal.ts'
 import type { RunFolder } from '../storage/folder.ts'
 import type { RunFile } from '../storage/parent.ts'
 import type { CoordinatorEvent, Log } from './events.ts'
-import type { SettingsOptions } from './result.ts'
+import type { RunSettings } from './state.ts'
+
+export interface SettingsOptions extends Pick<RunSettings, 'expectedWorkers' | 'reducer' | 'auditEvery'> {
+  /** Of the leader. */
+  epoch: number
+}
 
 /** What a run is made of. */
 export interface RunOptions {

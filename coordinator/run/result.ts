@@ -11,16 +11,11 @@ import type { StepRecord } from '../../protocol/report.ts'
 import { roundAt, roundsOf, totalRounds } from '../../protocol/rounds.ts'
 import type { History } from '../journal/journal.ts'
 import type { ReportInput, UnitResults } from '../report/input.ts'
-import type { RunOptions } from './options.ts'
+import type { RunOptions, SettingsOptions } from './options.ts'
 import type { RunSettings } from './state.ts'
 import { endOf, stopsOf } from './stops.ts'
 
 const version: string = createRequire(import.meta.url)('../../package.json').version
-
-export interface SettingsOptions extends Pick<RunSettings, 'expectedWorkers' | 'reducer' | 'auditEvery'> {
-  /** Of the leader. */
-  epoch: number
-}
 
 /** More plans than a run has. */
 const plansPerLeader = 2 ** 30

@@ -8,36 +8,11 @@ import { mapPaths } from '../paths.ts'
 import { readYaml, type YamlText } from '../yaml.ts'
 import { type ControlArm, checkControls, contentDigest, controlArms, controlCheckpoint, withoutControls } from './arms.ts'
 import { type Draft, draftsOf, type ExpandOptions, invalid } from './drafts.ts'
+import type { Expansion, ExperimentJob } from './expansion.ts'
 import { dependencyOrder } from './order.ts'
 import { checkpointPath, withPaths } from './references.ts'
 import { checkCells } from './rows.ts'
 import { type Experiment, fullBudget } from './schema.ts'
-
-export interface ExperimentJob {
-  id: string
-  /** The job file, absolute, and what is changed in it: `lethe run <file> --no-controls --set …` is this job. */
-  file: string
-  set: readonly string[]
-  job: Job
-  /** With the paths as the file and the overrides have them: by these a run knows its job again. */
-  written: Job
-  /** Ids of jobs whose checkpoints it reads. */
-  dependsOn: readonly string[]
-  /** Labels of its line of the table. */
-  row: Readonly<Record<string, string>> | null
-  /** Ids of the arms that are attacked in the same way, where it is an attack with controls. */
-  controls: Readonly<Record<ControlArm, string>> | null
-}
-
-export interface Expansion {
-  name: string
-  title: string
-  text: string
-  budget: string
-  titles: Readonly<Record<string, string>>
-  /** Each after what it needs. */
-  jobs: readonly ExperimentJob[]
-}
 
 /**
  * The jobs of an experiment, in an order in which they can be run. Nothing is read but through `read`.

@@ -1,5 +1,5 @@
 import { LetheError } from '../errors.ts'
-import type { ExperimentJob } from './expand.ts'
+import type { ExperimentJob } from './expansion.ts'
 
 /* Lines of the table: jobs with equal labels, but for these two, belong to one line. */
 

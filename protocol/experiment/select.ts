@@ -1,5 +1,5 @@
 import { LetheError } from '../errors.ts'
-import type { ExperimentJob } from './expand.ts'
+import type { ExperimentJob } from './expansion.ts'
 
 /** The words of an id end at hyphens and dots: `siss-0` is of `siss-0` and `siss-0-kept`, not of `siss-05`. */
 export function startsId(id: string, prefix: string): boolean {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { type ExperimentRunOptions, runJobs } from '../../cli/experiment-run.ts'
 import { LetheError } from '../../protocol/errors.ts'
-import type { ExperimentJob } from '../../protocol/experiment/expand.ts'
+import type { ExperimentJob } from '../../protocol/experiment/expansion.ts'
 
 type Outcomes = ExperimentRunOptions['outcomes']
 

@@ -1,6 +1,6 @@
 import type { JobResult } from '../../coordinator/experiment/input.ts'
 import { wilsonInterval } from '../../coordinator/measures/wilson.ts'
-import type { ExperimentJob } from '../../protocol/experiment/expand.ts'
+import type { ExperimentJob } from '../../protocol/experiment/expansion.ts'
 import { jobSchema } from '../../protocol/job.ts'
 import { type RunReport, runReport } from '../../protocol/report.ts'
 

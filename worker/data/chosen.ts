@@ -1,5 +1,5 @@
 import { LetheError } from '../../protocol/errors.ts'
-import type { Holdout } from '../../protocol/job.ts'
+import type { Holdout } from '../../protocol/sources.ts'
 import type { Source } from './source.ts'
 
 export interface Choice {

@@ -1,5 +1,6 @@
 import { LetheError } from '../../protocol/errors.ts'
-import type { Job, SourceOptions } from '../../protocol/job.ts'
+import type { Job } from '../../protocol/job.ts'
+import type { SourceOptions } from '../../protocol/sources.ts'
 import { chosenOf } from './chosen.ts'
 import { openIdx } from './idx.ts'
 import { openImage, readGreyPicture } from './image.ts'

@@ -2,7 +2,7 @@ import { type EvaluationResult, type EvaluationUnit, membershipOf } from '../../
 import { permutation } from '../../protocol/order.ts'
 import { normals, type Purpose, Words } from '../../protocol/random.ts'
 import { addNoise } from '../diffusion/schedule.ts'
-import type { EvaluationContext } from './evaluate.ts'
+import type { EvaluationContext } from './context.ts'
 import { modelImage } from './images.ts'
 
 interface Probe {

@@ -1,28 +1,15 @@
 import { LetheError } from '../../protocol/errors.ts'
 import type { EvaluationResult, EvaluationUnit } from '../../protocol/evaluation.ts'
-import type { Job } from '../../protocol/job.ts'
 import { normals } from '../../protocol/random.ts'
-import type { DataSet } from '../data/dataset.ts'
 import { timestepsFrom } from '../diffusion/ddpm.ts'
 import { addNoise } from '../diffusion/schedule.ts'
-import type { OpenExtractor } from '../extractors/open.ts'
+import type { EvaluationContext } from './context.ts'
 import { keepLoss, membership } from './denoising.ts'
 import { pixelDistance } from './distance.ts'
 import { extracted } from './extracted.ts'
 import { modelImage, nearestForgotten, pictures } from './images.ts'
-import type { Judge } from './judge.ts'
 import { references, samples } from './judged.ts'
-import { type Classes, denoiseFrom, type SamplingContext, sample } from './sample.ts'
-
-export interface EvaluationContext extends SamplingContext {
-  job: Job
-  data: DataSet
-  isConditional: boolean
-  /** Null where the job has no classifier. */
-  judge: Judge | null
-  /** In the order of the job. */
-  extractors: readonly OpenExtractor[]
-}
+import { type Classes, denoiseFrom, sample } from './sample.ts'
 
 /** Measures one unit. Everything is keyed by (seed, purpose, number of the sample): the same answer from any worker. */
 export function evaluateUnit(context: EvaluationContext, unit: EvaluationUnit): Promise<EvaluationResult> {

@@ -1,7 +1,7 @@
 import { type Metric, readingsOf } from '../../protocol/evaluation.ts'
 import { cosine } from '../extractors/cosine.ts'
 import type { OpenExtractor } from '../extractors/open.ts'
-import type { EvaluationContext } from './evaluate.ts'
+import type { EvaluationContext } from './context.ts'
 
 /** Of the picture in a row: its class, or the item of the data that it began with. */
 export interface Compared {

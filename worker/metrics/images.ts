@@ -1,7 +1,7 @@
 import type { DataSet } from '../data/dataset.ts'
 import { modelToPixels, pixelsToModel } from '../data/pixels.ts'
+import type { EvaluationContext } from './context.ts'
 import { pixelDistance } from './distance.ts'
-import type { EvaluationContext } from './evaluate.ts'
 
 /** An item as the model sees it: [C,H,W] in [−1,1]. */
 export function modelImage(data: DataSet, index: number): Float32Array {

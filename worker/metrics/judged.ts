@@ -1,6 +1,6 @@
 import { areOneDraw, classOfSample, type EvaluationResult, type EvaluationUnit, noClass } from '../../protocol/evaluation.ts'
 import { permutation } from '../../protocol/order.ts'
-import type { EvaluationContext } from './evaluate.ts'
+import type { EvaluationContext } from './context.ts'
 import { extracted } from './extracted.ts'
 import { modelImage, nearestForgotten, pictures } from './images.ts'
 import { sample } from './sample.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { ExperimentJob } from '../../../protocol/experiment/expand.ts'
+import type { ExperimentJob } from '../../../protocol/experiment/expansion.ts'
 import { selected, startsId } from '../../../protocol/experiment/select.ts'
 
 t.test('ids are matched by whole words', async (t) => {

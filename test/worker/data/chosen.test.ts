@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { itemsOf, mnistItems } from '../../../protocol/items.ts'
+import { itemsOf, mnistItems } from '../../../protocol/sources.ts'
 import { chosenOf } from '../../../worker/data/chosen.ts'
 import { openDataSet } from '../../../worker/data/dataset.ts'
 import { openMnist } from '../../../worker/data/mnist.ts'
