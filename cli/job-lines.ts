@@ -17,7 +17,8 @@ function shown(path: string): string {
 }
 
 export function listing(jobs: readonly ExperimentJob[], out: string, workers: number): string {
-  return jobs.map((job) => `${runCommand(job, out, workers)}\n`).join('')
+  const needs = ({ dependsOn }: ExperimentJob) => (dependsOn.length > 0 ? ` # needs ${dependsOn.join(', ')}` : '')
+  return jobs.map((job) => `${runCommand(job, out, workers)}${needs(job)}\n`).join('')
 }
 
 export function planned({ id, job, dependsOn, row, controls }: ExperimentJob): object {

@@ -68,7 +68,7 @@ export const errorTable = {
   CHECKPOINT_MISSING: {
     exitCode: 30,
     title: 'The checkpoint cannot be read',
-    hint: 'A checkpoint is a folder with config.json and diffusion_pytorch_model.safetensors (model.safetensors for a classifier).',
+    hint: 'A checkpoint is a folder with config.json and diffusion_pytorch_model.safetensors (model.safetensors for a classifier). Paths in a job are relative to the job file.',
   },
   CHECKPOINT_FORMAT: {
     exitCode: 31,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { Document, isScalar, stringify, visit } from 'yaml'
+import { checkAlternative } from './alternative.ts'
 import { LetheError } from './errors.ts'
 import { extractorName, type Score } from './extractors.ts'
 import { issueError, named } from './issues.ts'
@@ -99,6 +100,7 @@ function checkTogether(job: Job, locate: (path: readonly PropertyKey[]) => strin
     // What rounding loses is added to the next of its kind, which here would be a sum of something else.
     if (job.training.wire === 'bf16' && prepare + inner > 0)
       refuse(['training', 'wire'], `f32, because ${job.method.name} sends more than the gradients of its updates`, 'bf16')
+    checkAlternative(job)
     if ('timesteps' in job.method) atMostTimesteps(['method', 'timesteps'], job.method.timesteps[1], diffusion.timesteps - 1)
   }
   checkMeasures(job, refuse)

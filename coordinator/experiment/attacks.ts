@@ -93,8 +93,14 @@ function armOf(runs: readonly ArmRun[], measure: Measure): AttackArm {
   return {
     start: cellOf(figures((i) => figureOf(pointAt(i, 0)))),
     end: cellOf(figures((i) => figureOf(pointAt(i, -1)))),
-    area: cellOf(figures((i) => ({ value: recoveries[i].area, spread: areaSpread(seeds[i].points), samples: null }))),
-    distance: cellOf(figures((i) => ({ value: distance(runs[i].run.report), samples: null }))),
+    area: cellOf(
+      figures((i) => ({ value: recoveries[i].area, spread: areaSpread(seeds[i].points), samples: null })),
+      { least: 0, most: 1 },
+    ),
+    distance: cellOf(
+      figures((i) => ({ value: distance(runs[i].run.report), samples: null })),
+      { least: 0 },
+    ),
     half: halfOf(
       runs.map(({ seed, run, original }, i) => ({
         seed,

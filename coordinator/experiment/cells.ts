@@ -6,15 +6,23 @@ import type { Figure } from './columns.ts'
 /** What the jobs of one line say, one figure a seed. */
 export type Figures = readonly { seed: string; job: string; figure: Figure }[]
 
+/** What a quantity can be: Student's t knows no such ends. */
+export interface Range {
+  least?: number
+  most?: number
+}
+
 /**
  * Shares are pooled over seeds. Their interval is the wider of Wilson's, which knows nothing of the spread between seeds, and Student's t over
  * the shares of the seeds, which knows little of it where they are few. Other numbers are averaged, with Student's t over seeds (n − 1
  * degrees of freedom); the interval of a single seed is its own.
  */
-export function cellOf(figures: Figures): Cell {
+export function cellOf(figures: Figures, range: Range = {}): Cell {
   const readings = figures.map(readingOf)
   const isShare = figures.length > 0 && figures.every(({ figure }) => 'part' in figure)
-  return isShare ? pooled(readings) : averaged(readings, figures)
+  const cell = isShare ? pooled(readings) : averaged(readings, figures)
+  const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = range
+  return { ...cell, interval: cell.interval && [Math.max(least, cell.interval[0]), Math.min(most, cell.interval[1])] }
 }
 
 function readingOf({ seed, job, figure }: Figures[number]): Reading {

@@ -13,6 +13,8 @@ export interface Spread {
 export type Figure = { part: number | null; samples: number } | { value: number | null; spread?: Spread | null; samples: number | null }
 
 export interface Column extends ExperimentColumn {
+  /** Below which it cannot be. */
+  least?: number
   /** Null where the run has not measured it. */
   of(report: RunReport): Figure | null
 }
@@ -79,6 +81,7 @@ export const columns: readonly Column[] = [
   },
   {
     key: 'reconstructionL2',
+    least: 0,
     label: 'reconstruction L2',
     note: 'mean distance of those reconstructions to the image, pixels in [0, 1]',
     isShare: false,
@@ -100,6 +103,7 @@ export const columns: readonly Column[] = [
   },
   {
     key: 'inceptionScore',
+    least: 1,
     label: 'IS',
     note: 'Inception Score with the classifier of this experiment, not with Inception: comparable within this table only',
     isShare: false,
@@ -112,6 +116,7 @@ export const columns: readonly Column[] = [
   },
   {
     key: 'frechetDistance',
+    least: 0,
     label: 'Fréchet distance',
     note: 'between samples and kept images in the feature layer of the classifier; not an FID',
     isShare: false,
@@ -138,6 +143,7 @@ export const columns: readonly Column[] = [
   },
   {
     key: 'keepLoss',
+    least: 0,
     label: 'kept loss',
     note: 'mean ε-loss per element over fixed samples of the kept data',
     isShare: false,
@@ -160,6 +166,7 @@ export const columns: readonly Column[] = [
   },
   {
     key: 'distance',
+    least: 0,
     label: 'distance in weights',
     note: 'L2 norm of the change of all weights',
     isShare: false,
@@ -168,6 +175,7 @@ export const columns: readonly Column[] = [
   },
   {
     key: 'peakMemory',
+    least: 0,
     label: 'peak memory, MiB',
     note: 'most resident memory of a worker process',
     isShare: false,
@@ -176,6 +184,7 @@ export const columns: readonly Column[] = [
   },
   {
     key: 'msPerStep',
+    least: 0,
     label: 'ms per step',
     note: 'median wall time of an update on the machine that ran it',
     isShare: false,

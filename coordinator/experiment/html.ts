@@ -60,7 +60,9 @@ const arrows = { higher: '↑', lower: '↓' } as const
 
 function models(report: ExperimentReport): string {
   const { columns, rows } = report
-  if (columns.length === 0) return section('Models', '<p class="soft">No job of the table has finished yet.</p>')
+  // An attack by itself has no model of its own to show.
+  const hasModels = report.jobs.some(({ kind }) => kind !== 'attack')
+  if (columns.length === 0) return hasModels ? section('Models', '<p class="soft">No job of the table has finished yet.</p>') : ''
   const head = columns.map(({ label, better }) => `<th>${escaped(label)}${better ? ` ${arrows[better]}` : ''}</th>`)
   const best = new Map(columns.map((column) => [column.key, bestOf(report, column)]))
   const lines = rows.map(({ title, cells, seeds, jobs }) => {

@@ -46,12 +46,12 @@ function rowOf(
   )
   const models = line.filter(isFinished).filter(({ job }) => job.job.kind !== 'attack')
   const cells: Record<string, Cell> = {}
-  for (const { key, of } of columns) {
+  for (const { key, least, of } of columns) {
     const figures = models.flatMap((model) => {
       const figure = of(model.report)
       return figure ? [{ seed: seedOf(model), job: model.job.id, figure }] : []
     })
-    if (figures.length > 0) cells[key] = cellOf(figures)
+    if (figures.length > 0) cells[key] = cellOf(figures, { least })
   }
   const jobs = line.map(({ job }) => job.id)
   return {

@@ -29,7 +29,7 @@ export async function methodJobs(t: Test, training: object): Promise<{ cwd: stri
       ...common,
       kind: 'unlearn',
       model: { checkpoint: hasClasses ? 'classes' : 'plain' },
-      data: { sources, forget: { labels: [5] }, alternative: { labels: [1, 2] } },
+      data: { sources, forget: { labels: [5] }, ...(name === 'dimum' && { alternative: { labels: [1, 2] } }) },
       method: { name, ...options[name] },
       evaluate: {
         distance: true,

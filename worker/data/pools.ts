@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
+import { checkAlternative } from '../../protocol/alternative.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { AttackJob, StepJob } from '../../protocol/job.ts'
-import { methodOf } from '../../protocol/methods/index.ts'
 import { type DataSet, openDataSet } from './dataset.ts'
 import { hashBytes } from './manifest.ts'
 
@@ -63,14 +63,10 @@ function forgottenIn({ data: own, items }: Pool, data: DataSet, labels: readonly
 /** Of the pixels alone: the same picture under another label is the same picture. */
 const contentOf = (data: DataSet, index: number) => createHash('sha256').update(data.read(index)).digest('base64')
 
-async function openAlternative({ data: { alternative, forget }, method }: StepJob, data: DataSet): Promise<Pool | null> {
-  if (!alternative) {
-    if (!methodOf(method.name).channels.includes('alternative')) return null
-    throw new LetheError('DATA_ALTERNATIVE', {
-      message: 'the method memorises other images, and the job names none',
-      expected: 'data.alternative',
-    })
-  }
+async function openAlternative(job: StepJob, data: DataSet): Promise<Pool | null> {
+  const { alternative } = job.data
+  checkAlternative(job)
+  if (!alternative) return null
   if (alternative.sources) {
     const own = await openDataSet({ sources: alternative.sources })
     checkSize(own, data, 'the alternative images')
@@ -84,13 +80,6 @@ async function openAlternative({ data: { alternative, forget }, method }: StepJo
       })
     return pool
   }
-  const both = alternative.labels?.find((label) => forget?.labels?.includes(label))
-  if (both !== undefined)
-    throw new LetheError('DATA_ALTERNATIVE', {
-      message: 'a class is to be forgotten and to be the alternative',
-      expected: 'other labels in data.alternative than in data.forget',
-      received: `${both} in both`,
-    })
   const items = data.keep.filter((index) => alternative.labels?.includes(data.labels[index]))
   if (items.length === 0)
     throw new LetheError('DATA_ALTERNATIVE', { message: 'no kept image has a label of the alternative', received: `${alternative.labels}` })
