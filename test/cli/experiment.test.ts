@@ -71,7 +71,10 @@ t.test('an experiment goes on after a failure, is interrupted, resumed, and ends
   const { stdout: list } = await lethe(['experiment', 'table.yaml', '--set', 'budget=quick', '--workers', '1', '--list'], { cwd })
   const commands = list.trimEnd().split('\n')
   t.equal(commands.length, ids.length)
-  t.match(commands[4], /^npx lethe run jobs\/attack\.yaml --set .* --no-controls --workers 1 --out runs\/table-quick\/naive-attacked # needs naive$/)
+  t.match(
+    commands[4],
+    /^npx lethe run jobs\/attack\.yaml --set .* --no-controls --workers 1 --out runs\/table-quick\/naive-attacked # needs naive$/,
+  )
   const words = commands[0].split(' ').slice(2)
   const alone = await lethe([...words, '--json'], { cwd })
   t.equal(alone.status, 0, alone.stderr)
