@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestOf } from '../../protocol/digest.ts'
 import type { Expansion, ExperimentJob } from '../../protocol/experiment/expansion.ts'
+import { checkpointPath } from '../../protocol/experiment/references.ts'
 import { type ExperimentReport, experimentReport, type JobOutcome } from '../../protocol/experiment/report.ts'
 import { jobSchema } from '../../protocol/job.ts'
 import { type RunReport, runReport } from '../../protocol/report.ts'
@@ -30,7 +31,10 @@ export async function writeExperimentReport({ expansion, out, outcomes, commandO
   const results: JobResult[] = []
   for (const job of expansion.jobs) {
     const { state, error } = outcomes.get(job.id) ?? { state: 'unfinished', error: null }
-    const report = await ownReport(join(out, job.id), job, state)
+    const found = await ownReport(join(out, job.id), job, state)
+    const parent = results.find((other) => other.report !== null && checkpointPath(out, other.job.id) === parentPath(job))
+    // Its parent may have been run again since: the same path, and another model.
+    const report = parent && found?.parentSha256 !== parent.report?.checkpoint.sha256 ? null : found
     const isFinished = report !== null
     results.push({
       job,
@@ -64,6 +68,10 @@ async function ownReport(folder: string, job: ExperimentJob, state: JobOutcome['
   if (state === 'failed' || state === 'skipped') return null
   if (state !== 'finished' && !(await holds(folder, job))) return null
   return readReport(folder)
+}
+
+function parentPath({ job }: ExperimentJob): string | null {
+  return job.kind === 'train' ? null : job.model.checkpoint
 }
 
 /** Null where there is none, or one that cannot be read. */

@@ -93,3 +93,26 @@ t.test('the folder of a job that failed in this call holds another one; of a job
     'no number under the name of another row',
   )
 })
+
+t.test('a run from an earlier checkpoint of its parent is not shown beside the new one', async (t) => {
+  const out = t.testdir({})
+  const path = join(out, 'model', 'checkpoint')
+  const made = ['model', 'attacked'].map((id) => madeUpModel(id, { row: { method: id } }, { ...recognised(1, 80) }))
+  const results = made.map(({ job, report }, i) => {
+    const own = jobSchema.parse({ ...job.job, ...(i === 1 && { model: { checkpoint: path } }) })
+    return { job: { ...job, job: own, written: own }, report: { ...report, job: own, parentSha256: 'b'.repeat(64) } }
+  })
+  const expansion: Expansion = { name: 'e', title: 'E', text: '', budget: 'full', titles: {}, jobs: results.map(({ job }) => job) }
+  const states = async (parent: string) => {
+    for (const [i, { job, report }] of results.entries()) {
+      const checkpoint = { path, sha256: parent }
+      mkdirSync(join(out, job.id), { recursive: true })
+      writeFileSync(join(out, job.id, 'job.yaml'), JSON.stringify(job.job))
+      writeFileSync(join(out, job.id, 'report.json'), JSON.stringify({ ...report, ...(i === 0 && { checkpoint }) }))
+    }
+    const { jobs } = await writeExperimentReport({ expansion, out, outcomes: new Map(), commandOf: () => 'x', rerun: () => 'y' })
+    return jobs.map(({ state }) => state)
+  }
+  t.same(await states('b'.repeat(64)), ['finished', 'finished'])
+  t.same(await states('c'.repeat(64)), ['finished', 'unfinished'])
+})
