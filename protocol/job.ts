@@ -231,6 +231,8 @@ export const jobSchema = z.discriminatedUnion('kind', [
       .strictObject({
         /** Images that the attacker has beside the model: other sources. What is kept of `data`, where none are given. */
         sources: z.array(source).min(1).optional(),
+        /** The images of the attack with each other's labels: a control, which has nothing of what the labels mean. */
+        shuffleLabels: z.boolean().optional(),
         /** Steps after which is measured. The last step always is. */
         measureAt: z.array(z.int().min(0).max(maxSteps)).max(1000).default([0, 10, 25, 50, 100, 200]),
         /** The attack has succeeded when so large a share of the samples of the forgotten classes is recognised; it stops then. */

@@ -38,6 +38,8 @@ export const purposes = {
   reference_order: 19,
   membership_order: 20,
   membership_noise: 21,
+  /** Labels of an attack's images, given to one another: a control. */
+  label_shuffle: 22,
 } as const
 
 export type Purpose = keyof typeof purposes

@@ -23,10 +23,10 @@ class Draws {
 
   /** Writes the image at a position of the order; returns its label. */
   take(position: number, out: Float32Array | undefined): number {
-    const { data, items } = this.#pool
-    const index = items[this.#order.at(position)]
-    if (out) pixelsToModel(data.read(index), out, data.channels)
-    return data.labels[index]
+    const { data, items, labels } = this.#pool
+    const place = this.#order.at(position)
+    if (out) pixelsToModel(data.read(items[place]), out, data.channels)
+    return labels ? labels[place] : data.labels[items[place]]
   }
 }
 

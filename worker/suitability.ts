@@ -32,6 +32,13 @@ export function checkNetwork(job: Job, model: Model): void {
       )
     checkConditioning(job.method, model)
   }
+  if (job.kind === 'attack' && job.attack.shuffleLabels && !model.isConditional)
+    throw new LetheError('JOB_INVALID', {
+      message: '`attack.shuffleLabels` needs a class-conditional model',
+      expected: 'num_class_embeds in config.json: the number of classes',
+      received: 'none',
+      hint: 'A model without classes never sees a label.',
+    })
   for (const metric of metrics) if (job.evaluate[metric] && kindOf(metric) !== model.kind) refuse(`evaluate.${metric}`, kindOf(metric))
 }
 

@@ -44,7 +44,7 @@ export async function methodJobs(t: Test, training: object): Promise<{ cwd: stri
     kind: 'attack',
     model: { checkpoint: 'classes' },
     data: { sources, forget: { labels: [5] } },
-    attack: { measureAt: [0, 3, 7], sources: sources.slice(0, 3) },
+    attack: { measureAt: [0, 3, 7], sources: sources.slice(0, 3), shuffleLabels: true },
     evaluate: { classifier: 'judge', samples, distance: true, unitSize: 2 },
   })
   return { cwd, files: [...Object.keys(unlearningMethods), 'attack'].map((name) => `${name}.yaml`) }

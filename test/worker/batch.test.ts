@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { StepJob } from '../../protocol/job.ts'
+import { jobSchema, type StepJob } from '../../protocol/job.ts'
 import { BatchSource } from '../../worker/batch.ts'
 import { type DataSet, openDataSet } from '../../worker/data/dataset.ts'
 import { pixelsToModel } from '../../worker/data/pixels.ts'
@@ -117,4 +117,21 @@ t.test('alternative images have an order of their own', async (t) => {
   const drawn = [0, 1, 2].flatMap((index) => itemsOf(source.draw(0, index).alternative?.data as Float32Array, data))
   t.same([...new Set(drawn)].sort(), [1, 3])
   t.equal(drawn.filter((item) => item === 1).length, 3, 'each once a pass')
+})
+
+t.test('an attack of shuffled labels teaches each image one label, not always its own', async (t) => {
+  const job = jobSchema.parse({
+    kind: 'attack',
+    name: 'shuffled',
+    model: { checkpoint: 'unlearned' },
+    data: { sources: pictures.sources, forget: { labels: [5] } },
+    attack: { shuffleLabels: true, measureAt: [0] },
+    training: { steps: 1, batchSize: 50, microBatchSize: 50 },
+  }) as StepJob
+  const { data, source } = await open(job, ['x', 'xClass'])
+  const { x, xClass } = source.draw(0, 0)
+  const taught = new Set(itemsOf(x?.data as Float32Array, data).map((item, row) => `${item} ${xClass?.data[row]}`))
+  t.equal(taught.size, keptPictures)
+  t.same([...taught].map((pair) => Number(pair.split(' ')[1])).sort(), [0, 1, 2, 3, 4])
+  t.notSame([...taught].sort(), ['0 0', '1 1', '2 2', '3 3', '4 4'])
 })

@@ -103,3 +103,20 @@ t.test('a method that needs the class for none needs it beside those of the data
   const session = await openSession(esd, checkpointFiles({ ...tinyConfig, num_class_embeds: 7 }))
   session.dispose()
 })
+
+t.test('labels are not shuffled for a model that has none', async (t) => {
+  const open = (config: object) => {
+    const attack = jobSchema.parse({
+      kind: 'attack',
+      name: 'shuffled',
+      model: { checkpoint: 'unlearned' },
+      data: { sources: pictures.sources, forget: { labels: [5] } },
+      attack: { shuffleLabels: true, measureAt: [0] },
+      training,
+    })
+    return openSession(attack, checkpointFiles(config))
+  }
+  await t.rejects(open(tinyConfig), { code: 'JOB_INVALID', message: /attack\.shuffleLabels/, received: 'none' })
+  const session = await open({ ...tinyConfig, num_class_embeds: 6 })
+  session.dispose()
+})

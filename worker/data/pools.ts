@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { checkAlternative } from '../../protocol/alternative.ts'
 import { LetheError } from '../../protocol/errors.ts'
 import type { AttackJob, StepJob } from '../../protocol/job.ts'
+import { permutation } from '../../protocol/order.ts'
 import { type DataSet, openDataSet } from './dataset.ts'
 import { hashBytes } from './manifest.ts'
 
@@ -9,6 +10,8 @@ import { hashBytes } from './manifest.ts'
 export interface Pool {
   data: DataSet
   items: Uint32Array
+  /** The label of each of the items, where it is not that of the data. */
+  labels?: Uint16Array
 }
 
 /** What x, a and the alternative of a job are drawn from. */
@@ -31,7 +34,7 @@ export async function openPools(job: StepJob, data: DataSet, isConditional: bool
       const own = job.attack.sources ? await openDataSet({ sources: job.attack.sources }) : data
       const pool = { data: own, items: own === data ? data.keep : all(own) }
       checkAttack(job, data, pool, isConditional)
-      return pool
+      return job.attack.shuffleLabels ? { ...pool, labels: shuffledLabels(pool, job.seed) } : pool
     }
     return { data, items: job.kind === 'train' && job.training.include === 'all' ? all(data) : data.keep }
   }
@@ -84,6 +87,12 @@ async function openAlternative(job: StepJob, data: DataSet): Promise<Pool | null
   if (items.length === 0)
     throw new LetheError('DATA_ALTERNATIVE', { message: 'no kept image has a label of the alternative', received: `${alternative.labels}` })
   return { data, items: firstOf(items, alternative.items) }
+}
+
+/** Each item gets the label of another, once and for all: every label is there as often as before. */
+function shuffledLabels({ data, items }: Pool, seed: number): Uint16Array {
+  const order = permutation(seed, 'label_shuffle', 0, items.length)
+  return Uint16Array.from(order, (place) => data.labels[items[place]])
 }
 
 const all = (set: DataSet) => Uint32Array.from({ length: set.items }, (_, index) => index)

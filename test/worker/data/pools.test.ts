@@ -27,6 +27,25 @@ t.test('an attack draws from what is kept, or from its own images', async (t) =>
   t.same([...own.keep.data.labels], [1, 1, 1])
 })
 
+t.test('an attack of shuffled labels has the same images and the same labels, in other pairs', async (t) => {
+  const shuffled = async (seed: number) => {
+    const job = attack(undefined)
+    if (job.kind === 'attack') job.attack.shuffleLabels = true
+    job.seed = seed
+    return (await poolsOf(job)).keep
+  }
+  const orders = new Set<string>()
+  for (let seed = 1; seed <= 20; seed++) {
+    const { items, labels } = await shuffled(seed)
+    t.same([...items], [0, 1, 2, 3, 4])
+    t.same([...(labels ?? [])].sort(), [0, 1, 2, 3, 4])
+    orders.add(`${labels}`)
+  }
+  t.ok(orders.size > 10, 'by the seed')
+  t.same(await shuffled(3), await shuffled(3), 'and by nothing else')
+  t.equal((await poolsOf(attack(undefined))).keep.labels, undefined, 'only where it is asked for')
+})
+
 t.test('an attack that sees what was to be forgotten is refused by hash alone', async (t) => {
   const byLabel = poolsOf(attack([zero, { ...one, label: 5 }]))
   await t.rejects(byLabel, { code: 'DATA_ATTACK', received: /^item 1, SHA-256 [0-9a-f]{64}$/ })
