@@ -1,6 +1,7 @@
 import type { AttackArm, ExperimentAttack, ExperimentReport } from '../../protocol/experiment/report.ts'
 import { niceTicks } from '../report/svg.ts'
 import { escaped, significant } from '../report/text.ts'
+import { type Label, placeLabels } from './labels.ts'
 
 /* Plots as inline SVG; colours come from the CSS of the page. */
 
@@ -79,21 +80,23 @@ export function scatterSvg({ comparison: { axes: chosen, values, front }, rows }
     const isKnown = first != null && second != null
     return isKnown ? [{ title, first, second, third, isFront: front.includes(i) }] : []
   })
+  // Names of the front first, where not all have room.
+  points.sort((a, b) => Number(b.isFront) - Number(a.isFront))
   if (!across || !up || across.of === 'robustness' || up.of === 'robustness' || points.length < 2) return ''
   const xTicks = niceTicks(Math.min(...points.map(({ first }) => first)), Math.max(...points.map(({ first }) => first)), 6)
   const yTicks = niceTicks(Math.min(...points.map(({ second }) => second)), Math.max(...points.map(({ second }) => second)), 6)
   const { x, y } = scales([xTicks[0], xTicks[xTicks.length - 1]], [yTicks[0], yTicks[yTicks.length - 1]], wide)
   const direction = (goal: string) => (goal === 'maximise' ? 'higher is better' : 'lower is better')
-  const placed: { x: number; y: number }[] = []
-  const marks = points.map(({ title, first, second, third, isFront }) => {
+  const area = { left: margin.left, right: wide.width, top: margin.top - 14, bottom: wide.height - margin.bottom }
+  const labels = placeLabels(
+    points.map(({ title, first, second }) => ({ x: x(first), y: y(second), text: title })),
+    area,
+  )
+  const marks = points.map(({ title, first, second, third, isFront }, i) => {
     const [cx, cy] = [x(first), y(second)]
-    const labelY = freeHeight(placed, cx, cy + 4)
-    placed.push({ x: cx, y: labelY })
     const ring = isFront ? `<circle class="front" cx="${cx}" cy="${cy}" r="11"/>` : ''
     const fill = third === null ? ' class="unknown"' : ` fill="${shade(third)}"`
-    const isRight = cx > wide.width * 0.75
-    const label = `<text class="label" x="${isRight ? cx - 14 : cx + 14}" y="${labelY}"${isRight ? ' text-anchor="end"' : ''}>${escaped(title)}</text>`
-    return `${ring}<circle cx="${cx}" cy="${cy}" r="7"${fill}/>${label}`
+    return `${ring}<circle cx="${cx}" cy="${cy}" r="7"${fill}><title>${escaped(title)}</title></circle>${labelSvg(labels[i], { title, cx, cy })}`
   })
   return [
     `<svg class="plot scatter" viewBox="0 0 ${wide.width} ${wide.height}" role="img" aria-label="${escaped(`${across.label} against ${up.label}`)}">`,
@@ -105,13 +108,10 @@ export function scatterSvg({ comparison: { axes: chosen, values, front }, rows }
   ].join('')
 }
 
-const labelReach = 150
-const labelHeight = 15
-
-/** At or below `y`, so that a label beside `x` lies on no other one. */
-function freeHeight(placed: readonly { x: number; y: number }[], x: number, y: number): number {
-  const other = placed.find((one) => Math.abs(one.x - x) < labelReach && Math.abs(one.y - y) < labelHeight)
-  return other ? freeHeight(placed, x, round(other.y + labelHeight)) : y
+function labelSvg(label: Label | null, { title, cx, cy }: { title: string; cx: number; cy: number }): string {
+  if (!label) return ''
+  const line = label.isFar ? `<line class="leader" x1="${cx}" y1="${cy}" x2="${label.x}" y2="${label.y - 4}"/>` : ''
+  return `${line}<text class="label" x="${label.x}" y="${label.y}" text-anchor="${label.anchor}">${escaped(title)}</text>`
 }
 
 /** From green, where nothing comes back, to red. */

@@ -17,6 +17,7 @@ td.best { font-weight: 640 }
 .plot .front { fill: none; stroke: var(--ink); stroke-width: 2 }
 .plot .unknown { fill: var(--soft) }
 .plot .label { fill: var(--ink); font-size: 13px }
+.plot .leader { stroke: var(--soft); stroke-width: 1 }
 .scatter { max-width: 860px }
 .key { display: inline-block; width: 26px; height: 0; border-top: 2.2px solid var(--forget); vertical-align: middle; margin: 0 6px 0 14px }
 .key.original { border-top: 2px dashed var(--soft) } .key.retrained { border-top: 2px dotted var(--keep) }
