@@ -144,13 +144,21 @@ function armHtml({ start, end, area, half, distance, controls }: ExperimentAttac
 }
 
 function samples({ rows }: ExperimentReport, sheets: RowSheets): string {
+  // Many rows begin with the same model: the page holds each picture once.
+  const numbers = new Map<string, number>()
+  const imageOf = ({ url, width, height }: Sheet) => {
+    const known = numbers.get(url)
+    if (known !== undefined) return `<use href="#sheet-${known}"/>`
+    numbers.set(url, numbers.size)
+    return `<image id="sheet-${numbers.size - 1}" href="${url}" width="${width}" height="${height}"/>`
+  }
   const blocks = rows.flatMap(({ title, seeds }, i) => {
     const own = sheets.get(i) ?? []
     if (own.length === 0) return []
-    const figures = own.map(
-      ({ what, url, width, height }) =>
-        `<figure><img src="${url}" width="${width}" height="${height}" alt="${escaped(`${title}, ${what}`)}"><figcaption>${escaped(what)}</figcaption></figure>`,
-    )
+    const figures = own.map((sheet) => {
+      const label = escaped(`${title}, ${sheet.what}`)
+      return `<figure><svg viewBox="0 0 ${sheet.width} ${sheet.height}" role="img" aria-label="${label}">${imageOf(sheet)}</svg><figcaption>${escaped(sheet.what)}</figcaption></figure>`
+    })
     return [
       `<h3>${escaped(title)}${seeds.length > 1 ? `, seed ${escaped(seeds[0])}` : ''}</h3><div class="row-sheets">${figures.join('')}</div>`,
     ]

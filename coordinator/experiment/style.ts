@@ -23,7 +23,7 @@ td.best { font-weight: 640 }
 .key.original { border-top: 2px dashed var(--soft) } .key.retrained { border-top: 2px dotted var(--keep) }
 .swatch { display: inline-block; width: 12px; height: 12px; border-radius: 6px; vertical-align: -1px; margin: 0 4px 0 12px }
 .row-sheets { display: grid; grid-template-columns: repeat(auto-fit, minmax(220px, 1fr)); gap: 16px; margin: 10px 0 22px }
-.row-sheets img { width: 100%; max-width: 420px; height: auto; border-radius: 6px }
+.row-sheets svg { width: 100%; max-width: 420px; height: auto; border-radius: 6px; display: block; image-rendering: pixelated }
 .row-sheets figcaption { margin-top: 4px }
 pre.command { white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 10px }
 `

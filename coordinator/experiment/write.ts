@@ -103,7 +103,8 @@ async function sheetsOfRow(out: string, line: readonly JobResult[], { seed, all 
   const own = line.filter((result) => result.report !== null && seedOf(result) === seed)
   const sheets: Sheet[] = []
   for (const result of own.filter(({ job }) => job.job.kind !== 'attack')) {
-    const found = await sheetsOf(join(out, result.job.id), { before: 'before', after: 'after' })
+    const after = result.job.job.kind === 'evaluate' ? 'as it is' : 'after'
+    const found = await sheetsOf(join(out, result.job.id), { before: 'before', after })
     const before = isMeasuredOnce(result) ? all.find((other) => measures(other, result)) : undefined
     if (before) sheets.push(...(await sheetsOf(join(out, before.job.id), { before: 'before', after: 'before' })))
     sheets.push(...found)

@@ -23,7 +23,14 @@ async function madeUp() {
 t.test('the page holds every part, is self-contained, and escapes what it shows', async (t) => {
   const report = await madeUp()
   const sheet = { what: 'before', url: 'data:image/png;base64,AAAA', width: 10, height: 10 }
-  const html = experimentHtml(report, new Map([[1, [sheet]]]))
+  const after = { ...sheet, what: 'after', url: 'data:image/png;base64,BBBB' }
+  const html = experimentHtml(
+    report,
+    new Map([
+      [0, [sheet]],
+      [1, [sheet, after]],
+    ]),
+  )
   for (const part of [
     '<h1>A &#38; B</h1>',
     'unlearning accuracy ↑',
@@ -37,6 +44,9 @@ t.test('the page holds every part, is self-contained, and escapes what it shows'
   t.equal(html.match(/<svg class="plot"/g)?.length, 2, 'one recovery curve a row')
   t.equal(html.match(/class="front"/g)?.length, 1, 'the row that is beaten has no ring')
   t.equal(html.match(/class="arm (original|retrained)"/g)?.length, 4)
+  t.equal(html.match(/base64,AAAA/g)?.length, 1, 'a picture of two rows is in the page once')
+  t.equal(html.match(/<use href="#sheet-0"\/>/g)?.length, 1)
+  t.equal(html.match(/<figure>/g)?.length, 3)
   t.notMatch(html, /<script|https?:|url\(|<link|@import/, 'nothing is loaded, nothing runs')
   t.notMatch(html, /NaN|undefined|Infinity/)
 })
