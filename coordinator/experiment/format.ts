@@ -11,10 +11,12 @@ type Kind = Pick<ExperimentColumn, 'isShare'>
 export const share: Kind = { isShare: true }
 export const number: Kind = { isShare: false }
 
-/** `97.5`: per cent of a share with as many digits as its size can carry, in tables whose head says %. */
+/** `97.5 %`, `0.05 %`: a share below one in a hundred needs a digit more. */
 export function shareText(share: number): string {
-  return `${(100 * share).toFixed(1)} %`
+  return `${perCent(share)} %`
 }
+
+const perCent = (share: number) => (100 * share).toFixed(share > 0 && share < 0.01 ? 2 : 1)
 
 export function valueText(cell: Cell | undefined, { isShare }: Kind): string {
   if (!cell || cell.readings.length === 0) return notMeasured
@@ -26,7 +28,7 @@ export function valueText(cell: Cell | undefined, { isShare }: Kind): string {
 export function intervalText(cell: Cell | undefined, { isShare }: Kind): string {
   if (!cell?.interval) return ''
   const [low, high] = cell.interval
-  return isShare ? `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %` : `${significant(low)} to ${significant(high)}`
+  return isShare ? `${perCent(low)} to ${perCent(high)} %` : `${significant(low)} to ${significant(high)}`
 }
 
 /** `97.5 % (95.1 to 98.8 %)`, the value alone where there is no interval. */

@@ -15,22 +15,26 @@ export interface Sheet {
 const maxPictureBytes = 2 << 20
 const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 
-/** Samples by class before samples of all before reconstructions: the first that a run has. */
-const kinds = ['classes', 'samples', 'reconstructions'] as const
-export type SheetKind = (typeof kinds)[number]
+export interface RunSheets {
+  before: Sheet[]
+  after: Sheet[]
+}
 
-/** Both ends of one run, of the kind of picture that says most. */
-export async function sheetsOf(folder: string, names: { before: string; after: string }): Promise<Sheet[]> {
+/** What a run has drawn at both ends: samples, by class where it has classes, and reconstructions of what is forgotten. */
+export async function sheetsOf(folder: string, names: { before: string; after: string }): Promise<RunSheets> {
   const files = await namesIn(join(folder, 'images'))
-  const kind = kinds.find((one) => files.includes(`${one}-after.png`))
-  if (kind === undefined) return []
-  const sheets = await Promise.all(
-    (['before', 'after'] as const).map(async (phase) => {
-      const sheet = await readSheet(join(folder, 'images', `${kind}-${phase}.png`))
-      return sheet && { what: names[phase], ...sheet }
-    }),
-  )
-  return sheets.filter((sheet) => sheet !== null)
+  const has = (kind: string) => files.includes(`${kind}-after.png`)
+  const kinds = [['classes', 'samples'].find(has), ['reconstructions'].find(has)].filter((kind) => kind !== undefined)
+  const of = async (phase: 'before' | 'after') => {
+    const sheets = await Promise.all(
+      kinds.map(async (kind) => {
+        const sheet = await readSheet(join(folder, 'images', `${kind}-${phase}.png`))
+        return sheet && { what: `${names[phase]}${kind === 'reconstructions' ? ': the forgotten, reconstructed' : ''}`, ...sheet }
+      }),
+    )
+    return sheets.filter((sheet) => sheet !== null)
+  }
+  return { before: await of('before'), after: await of('after') }
 }
 
 /** Null for a file that is missing, too large or no PNG: a page without that picture is better than none. */

@@ -105,13 +105,13 @@ async function sheetsOfRow(out: string, line: readonly JobResult[], { seed, all 
   for (const result of own.filter(({ job }) => job.job.kind !== 'attack')) {
     const after = result.job.job.kind === 'evaluate' ? 'as it is' : 'after'
     const found = await sheetsOf(join(out, result.job.id), { before: 'before', after })
-    const before = isMeasuredOnce(result) ? all.find((other) => measures(other, result)) : undefined
-    if (before) sheets.push(...(await sheetsOf(join(out, before.job.id), { before: 'before', after: 'before' })))
-    sheets.push(...found)
+    const other = isMeasuredOnce(result) ? all.find((one) => measures(one, result)) : undefined
+    const before = other ? (await sheetsOf(join(out, other.job.id), { before: '', after: 'before' })).after : found.before
+    sheets.push(...before, ...found.after)
   }
   for (const result of own.filter(({ job }) => job.job.kind === 'attack')) {
-    const [last] = (await sheetsOf(join(out, result.job.id), { before: 'before', after: `after the attack ${result.job.id}` })).slice(-1)
-    if (last) sheets.push(last)
+    const { after } = await sheetsOf(join(out, result.job.id), { before: '', after: `after the attack ${result.job.id}` })
+    sheets.push(...after.slice(0, 1))
   }
   return sheets
 }

@@ -85,20 +85,25 @@ export function classStrip(pictures: readonly JudgedPicture[], isForgotten: bool
 
 /** Rows of a class sheet have so many samples at most. */
 const sheetColumns = 16
+/** Rows of the sheet of a model without classes. */
+const plainRows = 4
 
-/** A row for each class, of the first samples; those of a forgotten class that are recognised are framed in red. Null without samples. */
+/**
+ * A row for each class, of the first samples; those of a forgotten class that are recognised are framed in red. A few rows where the model
+ * has no classes. Null without samples.
+ */
 function classSheet({ job, evaluation, ...input }: ReportInput, phase: Phase): Picture | null {
   const judged = judgedPictures({ job, evaluation, ...input }, evaluation.get(phase))
   if (judged.length === 0) return null
   const forgotten = new Set(job.data.forget?.labels)
   const rows = [...new Set(judged.map(({ asked }) => asked))].map((asked) =>
-    judged.filter((one) => one.asked === asked).slice(0, sheetColumns),
+    judged.filter((one) => one.asked === asked).slice(0, sheetColumns * (asked === null ? plainRows : 1)),
   )
   const shown = rows.flat()
   const isBack = ({ asked, seen }: JudgedPicture) => asked !== null && forgotten.has(asked) && asked === seen
   return grid(
     shown.map(({ picture }) => picture),
-    { columns: rows[0].length, gap: 2, background: paper, frame: (i) => (isBack(shown[i]) ? red : undefined) },
+    { columns: Math.min(sheetColumns, rows[0].length), gap: 2, background: paper, frame: (i) => (isBack(shown[i]) ? red : undefined) },
   )
 }
 

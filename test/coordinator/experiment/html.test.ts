@@ -1,4 +1,5 @@
 import t from 'tap'
+import { shareText } from '../../../coordinator/experiment/format.ts'
 import { experimentHtml } from '../../../coordinator/experiment/html.ts'
 import { experimentReportOf } from '../../../coordinator/experiment/summary.ts'
 import { experimentTable } from '../../../coordinator/experiment/table.ts'
@@ -49,6 +50,10 @@ t.test('the page holds every part, is self-contained, and escapes what it shows'
   t.equal(html.match(/<figure>/g)?.length, 3)
   t.notMatch(html, /<script|https?:|url\(|<link|@import/, 'nothing is loaded, nothing runs')
   t.notMatch(html, /NaN|undefined|Infinity/)
+})
+
+t.test('shares that are small have a digit more', async (t) => {
+  t.same([0, 1 / 2048, 0.0099, 0.01, 0.5, 1].map(shareText), ['0.0 %', '0.05 %', '0.99 %', '1.0 %', '50.0 %', '100.0 %'])
 })
 
 t.test('the table of a terminal', async (t) => {

@@ -55,12 +55,16 @@ t.test('a row that is measured once shows before it what another row measured of
     await new RunFolder(join(out, job.id)).writeJob(job.job)
     writeFileSync(join(out, job.id, 'report.json'), JSON.stringify(report))
     writeFileSync(join(out, job.id, 'images/samples-after.png'), picture)
+    writeFileSync(join(out, job.id, 'images/reconstructions-after.png'), picture)
   }
   const expansion: Expansion = { name: 'e', title: 'E', text: '', budget: 'full', titles: {}, jobs: results.map(({ job }) => job) }
   await writeExperimentReport({ expansion, out, outcomes: new Map(), commandOf: () => 'x', rerun: () => 'y' })
   const html = readFileSync(join(out, 'experiment.html'), 'utf8')
-  t.equal(html.match(/<figure>/g)?.length, 4, 'one each, and one more for the row that shares the checkpoint')
-  t.match(html, /<figcaption>as it is</, 'of what is only measured')
+  t.equal(html.match(/<figure>/g)?.length, 8, 'one of each kind, and one more for the row that shares the checkpoint')
+  const captions = [...html.matchAll(/<figcaption>([^<]*)</g)].map(([, caption]) => caption)
+  const reconstructed = ': the forgotten, reconstructed'
+  t.same(captions.slice(0, 2), ['as it is', `as it is${reconstructed}`], 'of what is only measured')
+  t.same(captions.slice(2, 6), ['before', `before${reconstructed}`, 'after', `after${reconstructed}`])
 })
 
 t.test('the folder of a job that failed in this call holds another one; of a job that ended now the run itself has compared', async (t) => {
