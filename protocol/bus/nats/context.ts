@@ -33,7 +33,14 @@ export interface NatsContext {
 }
 
 /** Error codes of JetStream that are answers, not failures. */
-export const apiCodes = { wrongLastSequence: 10071, streamNotFound: 10059, consumerNotFound: 10014, nameInUse: 10058, noMessage: 10037 }
+export const apiCodes = {
+  wrongLastSequence: 10071,
+  streamNotFound: 10059,
+  consumerNotFound: 10014,
+  nameInUse: 10058,
+  subjectsOverlap: 10065,
+  noMessage: 10037,
+}
 
 export function isApiError(error: unknown, code: number): boolean {
   return error instanceof JetStreamApiError && error.code === code
@@ -115,9 +122,17 @@ export async function ensureStream(context: NatsContext, config: StreamWish): Pr
       ...config,
     } as StreamConfig)
   } catch (error) {
-    if (!isApiError(error, apiCodes.nameInUse)) throw error
+    // While a server 2.9 makes this very stream for somebody else, it may know its subjects already, and not yet its name.
+    const isOwn = isApiError(error, apiCodes.nameInUse) || (isApiError(error, apiCodes.subjectsOverlap) && (await appears(context, config)))
+    if (!isOwn) throw error
   }
   await streamExists(context, config.name)
+}
+
+async function appears(context: NatsContext, { name }: StreamWish): Promise<boolean> {
+  for (const begin = performance.now(); performance.now() - begin < creationMs; await sleep(pollMs))
+    if (await streamExists(context, name)) return true
+  return false
 }
 
 /** Publishes into a stream that is made where it does not exist yet. */
