@@ -199,6 +199,8 @@ const attackPoint = z.object({
 const attackMeasure = z.object({
   /** What the attacker trained on: the kept images of the data, or those of `attack.sources`. */
   images: z.enum(['retain', 'sources']),
+  /** Of these images: their own, or each other's. */
+  labels: z.enum(['own', 'shuffled']).default('own'),
   points: z.array(attackPoint),
   /** Trapezoids under the share of recognised samples of forgotten classes, divided by the range of steps; null where one is not finite. */
   areaUnderCurve: z.number().nullable(),

@@ -31,7 +31,7 @@ export function placeLabels(points: readonly { x: number; y: number; text: strin
   return points.map(({ x, y, text }) => {
     for (const line of lines)
       for (const anchor of ['start', 'end'] as const) {
-        const at = { x: anchor === 'start' ? x + gap : x - gap, y: y + 4 + line * lineHeight }
+        const at = { x: tenth(anchor === 'start' ? x + gap : x - gap), y: tenth(y + 4 + line * lineHeight) }
         const length = text.length * characterWidth
         const left = anchor === 'start' ? at.x : at.x - length
         const box = { left, right: left + length, top: at.y - 11, bottom: at.y + 3 }
@@ -42,6 +42,8 @@ export function placeLabels(points: readonly { x: number; y: number; text: strin
     return null
   })
 }
+
+const tenth = (value: number) => Math.round(10 * value) / 10
 
 const isInside = (box: Box, area: Box) =>
   box.left >= area.left && box.right <= area.right && box.top >= area.top && box.bottom <= area.bottom

@@ -18,6 +18,7 @@ export function attackMeasure(job: Job, measured: ReportInput['measured'], end: 
   const recovery = attackRecovery(carriedOn(curve, job, stoppedAt), assumedOriginalShare)
   return {
     images: job.attack.sources ? 'sources' : 'retain',
+    labels: job.attack.shuffleLabels ? 'shuffled' : 'own',
     points,
     areaUnderCurve: recovery?.area ?? null,
     halfRecovery: recovery && { share: assumedOriginalShare / 2, step: recovery.halfStep, censoredAt: recovery.censoredAt },

@@ -63,8 +63,9 @@ function whatWasDone(report: RunReport): string {
   const effort = `${count} on ${on}${wallMs.train === undefined ? '' : `, ${duration(wallMs.train)} of training`}`
   if (kind === 'train') return `A ${model} of ${size} was trained on ${grouped(data.items)} images: ${effort}.`
   const images = attack?.images === 'sources' ? 'other images' : 'the kept images of its data'
+  const shuffled = attack?.labels === 'shuffled' ? ' with their labels shuffled' : ''
   if (kind === 'attack')
-    return `A diffusion model of ${size} that had been made to forget was trained again on ${images}, with ${method}: ${effort}.`
+    return `A diffusion model of ${size} that had been made to forget was trained again on ${images}${shuffled}, with ${method}: ${effort}.`
   return `A diffusion model of ${size} was trained to forget ${grouped(data.forgetItems)} of its ${grouped(data.items)} training images, with ${method}: ${effort}.`
 }
 

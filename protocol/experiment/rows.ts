@@ -23,7 +23,8 @@ export function lineKey(row: Readonly<Record<string, string>>): string {
 export function attackName({ row, job }: Labelled): string {
   const own = row?.[attackLabel]
   if (own !== undefined) return own
-  return job.kind === 'attack' && job.attack.sources ? 'other images' : 'kept data'
+  const attack = job.kind === 'attack' ? job.attack : undefined
+  return `${attack?.sources ? 'other images' : 'kept data'}${attack?.shuffleLabels ? ', labels shuffled' : ''}`
 }
 
 /** @throws LetheError JOB_INVALID where two jobs fill the same cells. `nameOf` says where the labels of a job stand. */

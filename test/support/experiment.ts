@@ -84,7 +84,7 @@ export function madeUpAttack(id: string, made: Made, recognised: readonly (numbe
     reconstructed: null,
   }))
   const stoppedAt = recognised.length < 3 ? 10 * (recognised.length - 1) : null
-  const attack = { images: 'retain' as const, points, areaUnderCurve: null, halfRecovery: null, stoppedAt }
+  const attack = { images: 'retain' as const, labels: 'own' as const, points, areaUnderCurve: null, halfRecovery: null, stoppedAt }
   return result(jobOf('attack', id.replaceAll('.', '-'), made.seed ?? 0), id, made, { attack })
 }
 

@@ -109,7 +109,7 @@ export const attackStops = [0, 10, 40] as const
 /** Samples of each of the two classes of the made-up attack: class 1 is kept, class 3 to be forgotten. */
 export const attackSamples = 20
 
-export function attackJob(changes: { stopAt?: number; sources?: object[] } = {}): AttackJob {
+export function attackJob(changes: { stopAt?: number; sources?: object[]; shuffleLabels?: boolean } = {}): AttackJob {
   const job = jobSchema.parse({
     kind: 'attack',
     name: 'bring-it-back',

@@ -19,10 +19,11 @@ export function relearningSection({ attack }: RunReport, input: ReportInput): st
   )
 }
 
-function whatWasTried({ images, points }: AttackMeasure): string {
+function whatWasTried({ images, labels, points }: AttackMeasure): string {
   const shown = images === 'retain' ? 'the kept images of the data' : 'other images'
   const classes = points.some(({ forgotten }) => forgotten) ? ', and its classes are never given' : ''
-  return `The unlearned model was trained again on ${shown}. What was to be forgotten is not among them${classes}. Whiskers: Wilson, 95 %, of the samples alone; other seeds of the attack vary beyond that.`
+  const shuffled = labels === 'shuffled' ? ' Each of them has the label of another, as a control.' : ''
+  return `The unlearned model was trained again on ${shown}.${shuffled} What was to be forgotten is not among them${classes}. Whiskers: Wilson, 95 %, of the samples alone; other seeds of the attack vary beyond that.`
 }
 
 function plots(points: readonly AttackPoint[]): string {

@@ -23,7 +23,7 @@ t.test('the recovery curve', async (t) => {
   t.ok(Math.abs((measure?.areaUnderCurve ?? 0) - 0.4) < 1e-12)
   // 0.5 is half-way between 0.2 at 10 and 0.8 at 40.
   t.ok(Math.abs((measure?.halfRecovery?.step ?? 0) - 25) < 1e-12)
-  t.match(measure, { images: 'retain', halfRecovery: { share: 0.5, censoredAt: null }, stoppedAt: null })
+  t.match(measure, { images: 'retain', labels: 'own', halfRecovery: { share: 0.5, censoredAt: null }, stoppedAt: null })
 })
 
 t.test('an attack that has succeeded keeps its last share in the area; half is of what was measured', async (t) => {
@@ -150,6 +150,10 @@ t.test('on the page', async (t) => {
   const never = await pageOf(madeUpAttack([0, 1, 3], { sources: [{ type: 'mnist' }] }))
   t.ok(never.includes('trained again on other images'))
   t.ok(never.includes('It did not reach 50 % in 40 steps; what more steps would do is not known.'))
+  const shuffled = await pageOf(madeUpAttack([0, 1, 3], { shuffleLabels: true }))
+  t.ok(shuffled.includes('trained again on the kept images of its data with their labels shuffled, with dimra'))
+  t.ok(shuffled.includes('Each of them has the label of another, as a control.'))
+  t.notOk(never.includes('the label of another'))
   const nameless = await pageOf({ ...madeUpAttack([0, 4, 16]), referenceImage: null })
   t.equal(nameless.match(/alt="class 3"/g)?.length, 2 + 3, 'samples need no forgotten image')
   const unseen = await pageOf({ ...madeUpAttack([0, 4, 16]), referenceImage: null, imageShape: [1024, 1024, 3] })
