@@ -15,26 +15,15 @@ export interface Sheet {
 const maxPictureBytes = 2 << 20
 const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 
-export interface RunSheets {
-  before: Sheet[]
-  after: Sheet[]
-}
-
-/** What a run has drawn at both ends: samples, by class where it has classes, and reconstructions of what is forgotten. */
-export async function sheetsOf(folder: string, names: { before: string; after: string }): Promise<RunSheets> {
+/** What a run has drawn at one end: samples, by class where there is such a sheet, and reconstructions of what is forgotten. */
+export async function sheetsOf(folder: string, phase: 'before' | 'after', what: string): Promise<Sheet[]> {
   const files = await namesIn(join(folder, 'images'))
-  const has = (kind: string) => files.includes(`${kind}-after.png`)
-  const kinds = [['classes', 'samples'].find(has), ['reconstructions'].find(has)].filter((kind) => kind !== undefined)
-  const of = async (phase: 'before' | 'after') => {
-    const sheets = await Promise.all(
-      kinds.map(async (kind) => {
-        const sheet = await readSheet(join(folder, 'images', `${kind}-${phase}.png`))
-        return sheet && { what: `${names[phase]}${kind === 'reconstructions' ? ': the forgotten, reconstructed' : ''}`, ...sheet }
-      }),
-    )
-    return sheets.filter((sheet) => sheet !== null)
+  const sheetOf = async (kind: string, name: string) => {
+    const sheet = await readSheet(join(folder, 'images', `${kind}-${phase}.png`))
+    return sheet ? [{ what: name, ...sheet }] : []
   }
-  return { before: await of('before'), after: await of('after') }
+  const samples = await sheetOf(files.includes(`classes-${phase}.png`) ? 'classes' : 'samples', what)
+  return [...samples, ...(await sheetOf('reconstructions', `${what}: the forgotten, reconstructed`))]
 }
 
 /** Null for a file that is missing, too large or no PNG: a page without that picture is better than none. */

@@ -103,15 +103,16 @@ async function sheetsOfRow(out: string, line: readonly JobResult[], { seed, all 
   const own = line.filter((result) => result.report !== null && seedOf(result) === seed)
   const sheets: Sheet[] = []
   for (const result of own.filter(({ job }) => job.job.kind !== 'attack')) {
-    const after = result.job.job.kind === 'evaluate' ? 'as it is' : 'after'
-    const found = await sheetsOf(join(out, result.job.id), { before: 'before', after })
+    const folder = join(out, result.job.id)
     const other = isMeasuredOnce(result) ? all.find((one) => measures(one, result)) : undefined
-    const before = other ? (await sheetsOf(join(out, other.job.id), { before: '', after: 'before' })).after : found.before
-    sheets.push(...before, ...found.after)
+    const before = other ? sheetsOf(join(out, other.job.id), 'after', 'before') : sheetsOf(folder, 'before', 'before')
+    const after = sheetsOf(folder, 'after', result.job.job.kind === 'evaluate' ? 'as it is' : 'after')
+    sheets.push(...(await before), ...(await after))
   }
-  for (const result of own.filter(({ job }) => job.job.kind === 'attack')) {
-    const { after } = await sheetsOf(join(out, result.job.id), { before: '', after: `after the attack ${result.job.id}` })
-    sheets.push(...after.slice(0, 1))
+  for (const { job } of own.filter(({ job }) => job.job.kind === 'attack')) {
+    // One sheet each: a row may have many attacks.
+    const [first] = await sheetsOf(join(out, job.id), 'after', `after the attack ${job.id}`)
+    if (first) sheets.push(first)
   }
   return sheets
 }
