@@ -1,4 +1,5 @@
-import type { Cell, ExperimentColumn, ExperimentReport, HalfRecovery } from '../../protocol/experiment/report.ts'
+import type { Cell, ExperimentColumn, ExperimentReport, ExperimentRow, HalfRecovery } from '../../protocol/experiment/report.ts'
+import { seedLabel } from '../../protocol/experiment/rows.ts'
 import { notFinite, significant } from '../report/text.ts'
 
 /* Cells as a reader sees them. */
@@ -35,6 +36,13 @@ export function intervalText(cell: Cell | undefined, { isShare }: Kind): string 
 export function withInterval(cell: Cell | undefined, column: Kind): string {
   const interval = intervalText(cell, column)
   return valueText(cell, column) + (interval && ` (${interval})`)
+}
+
+/** `seed 1 only`, where the row has other seeds too, by its label. */
+export function partialText(readings: readonly { seed: string }[], { jobs }: ExperimentReport, row: ExperimentRow): string {
+  const seeds = new Set(jobs.filter(({ id }) => row.jobs.includes(id)).flatMap((job) => job.row?.[seedLabel] ?? []))
+  const measured = [...seeds].filter((seed) => readings.some((one) => one.seed === seed))
+  return measured.length < seeds.size ? `${measured.length === 1 ? 'seed' : 'seeds'} ${measured.join(', ')} only` : ''
 }
 
 /** Neither reached nor censored: what was measured is not finite. */

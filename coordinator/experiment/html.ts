@@ -1,6 +1,6 @@
 import type { AttackArm, Cell, ExperimentAttack, ExperimentColumn, ExperimentReport } from '../../protocol/experiment/report.ts'
 import { duration, escaped, grouped } from '../report/text.ts'
-import { gapsText, halfText, intervalText, notMeasured, number, share, valueText } from './format.ts'
+import { gapsText, halfText, intervalText, notMeasured, number, partialText, share, valueText } from './format.ts'
 import type { Sheet } from './pictures.ts'
 import { recoverySvg, scatterSvg, shade } from './plots.ts'
 import { experimentStyle } from './style.ts'
@@ -49,10 +49,12 @@ function header({ title, text, budget, jobs, rows }: ExperimentReport): string {
   return `<header><div class="brand">Lethe</div><h1>${escaped(title)}</h1><p class="lead soft">${escaped(lead)}</p>${about}</header>`
 }
 
-function cellHtml(cell: Cell | undefined, column: Pick<ExperimentColumn, 'isShare'>, isBest = false): string {
+function cellHtml(cell: Cell | undefined, column: Pick<ExperimentColumn, 'isShare'>, { isBest = false, partial = '' } = {}): string {
   const interval = intervalText(cell, column)
   const samples = cell && column.isShare ? cell.readings.reduce((sum, one) => sum + (one.samples ?? 0), 0) : 0
-  const small = [interval, samples > 0 ? `n = ${grouped(samples)}` : ''].filter(Boolean).map((line) => `<small>${escaped(line)}</small>`)
+  const small = [interval, samples > 0 ? `n = ${grouped(samples)}` : '', partial]
+    .filter(Boolean)
+    .map((line) => `<small>${escaped(line)}</small>`)
   return `<td${isBest ? ' class="best"' : ''}>${escaped(valueText(cell, column))}${small.join('')}</td>`
 }
 
@@ -65,10 +67,15 @@ function models(report: ExperimentReport): string {
   if (columns.length === 0) return hasModels ? section('Models', '<p class="soft">No job of the table has finished yet.</p>') : ''
   const head = columns.map(({ label, better }) => `<th>${escaped(label)}${better ? ` ${arrows[better]}` : ''}</th>`)
   const best = new Map(columns.map((column) => [column.key, bestOf(report, column)]))
-  const lines = rows.map(({ title, cells, seeds, jobs }) => {
+  const lines = rows.map((row) => {
+    const { title, cells, seeds, jobs } = row
     const gaps = gapsText(report, jobs)
     const names = `${escaped(title)}<small>${seeds.length === 1 ? 'seed' : 'seeds'} ${escaped(seeds.join(', '))}</small>${gaps ? `<small class="bad">${escaped(gaps)}</small>` : ''}`
-    return `<tr><td>${names}</td>${columns.map((column) => cellHtml(cells[column.key], column, isAt(cells[column.key], best.get(column.key)))).join('')}</tr>`
+    const values = columns.map((column) => {
+      const cell = cells[column.key]
+      return cellHtml(cell, column, { isBest: isAt(cell, best.get(column.key)), partial: cell && partialText(cell.readings, report, row) })
+    })
+    return `<tr><td>${names}</td>${values.join('')}</tr>`
   })
   const table = `<div class="scroll"><table class="models"><thead><tr><th></th>${head.join('')}</tr></thead><tbody>${lines.join('')}</tbody></table></div>`
   const notes = columns.map(({ label, note }) => `<li>${escaped(label)}: ${escaped(note)}</li>`)
@@ -80,8 +87,12 @@ function models(report: ExperimentReport): string {
   )
 }
 
-function bestOf({ rows }: ExperimentReport, { key, better }: ExperimentColumn): number | null {
-  const values = rows.flatMap(({ cells }) => cells[key]?.value ?? [])
+/** Among rows that have all their seeds: fewer may have been the lucky ones. */
+function bestOf(report: ExperimentReport, { key, better }: ExperimentColumn): number | null {
+  const values = report.rows.flatMap((row) => {
+    const cell = row.cells[key]
+    return cell && partialText(cell.readings, report, row) === '' ? (cell.value ?? []) : []
+  })
   if (better === null || values.length < 2) return null
   return better === 'higher' ? Math.max(...values) : Math.min(...values)
 }
@@ -110,11 +121,16 @@ const measures = {
   reconstructed: 'noised copies of the forgotten image that are brought back to it',
 } as const
 
-function attacks({ rows }: ExperimentReport): string {
+function attacks(report: ExperimentReport): string {
+  const { rows } = report
   const names = [...new Set(rows.flatMap((row) => row.attacks.map(({ name }) => name)))]
   return names
     .map((name) => {
-      const attacked = rows.flatMap(({ title, attacks }) => attacks.filter((one) => one.name === name).map((attack) => ({ title, attack })))
+      const attacked = rows.flatMap((row) =>
+        row.attacks
+          .filter((one) => one.name === name)
+          .map((attack) => ({ title: row.title, attack, partial: partialText(attack.seeds, report, row) })),
+      )
       const head = [
         '',
         'share at start',
@@ -126,7 +142,10 @@ function attacks({ rows }: ExperimentReport): string {
         'retrained: end',
         'half back: original / retrained',
       ].map((label) => `<th>${label}</th>`)
-      const lines = attacked.map(({ title, attack }) => `<tr><td>${escaped(title)}</td>${armHtml(attack)}</tr>`)
+      const lines = attacked.map(
+        ({ title, attack, partial }) =>
+          `<tr><td>${escaped(title)}${partial && `<small>${escaped(partial)}</small>`}</td>${armHtml(attack)}</tr>`,
+      )
       const plots = attacked.map(({ title, attack }) => recoverySvg(title, attack))
       const [{ attack }] = attacked
       const text = `<p class="note">The attacker trains the unlearned model on images without anything of the forgotten: ${escaped(name)}. Followed is the share of ${measures[attack.measure]}. Half back: the step, interpolated, at which half of what the original model shows is reached; median over seeds, “>” where it was not reached by that step. Controls are the original model and one that never saw the forgotten, under the same attack: what the retrained one learns is not recovered but learned.</p>`

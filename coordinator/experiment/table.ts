@@ -1,13 +1,19 @@
 import type { ExperimentReport, ExperimentRow } from '../../protocol/experiment/report.ts'
-import { gapsText, halfText, notMeasured, number, share, shareText, valueText, withInterval } from './format.ts'
+import { gapsText, halfText, notMeasured, number, partialText, share, shareText, valueText, withInterval } from './format.ts'
 
 /** The table as text, for a terminal: models first, then each attack beside its controls. */
 export function experimentTable(report: ExperimentReport): string {
   const models = [
     ['', ...report.columns.map(({ label }) => label)],
-    ...report.rows.map(({ title, cells }) => [title, ...report.columns.map((column) => withInterval(cells[column.key], column))]),
+    ...report.rows.map((row) => [
+      row.title,
+      ...report.columns.map((column) => {
+        const cell = row.cells[column.key]
+        return cell ? noted(withInterval(cell, column), partialText(cell.readings, report, row)) : notMeasured
+      }),
+    ]),
   ]
-  const attacked = report.rows.flatMap(attackLines)
+  const attacked = report.rows.flatMap((row) => attackLines(report, row))
   const head = ['attack', 'on', 'start', 'end', 'mean share', 'half back at step', 'original', 'retrained']
   const gaps = report.rows.map(({ title, jobs }) => [title, gapsText(report, jobs)]).filter(([, text]) => text !== '')
   const parts = [
@@ -18,10 +24,12 @@ export function experimentTable(report: ExperimentReport): string {
   return [report.title, ...parts].filter((part) => part !== '').join('\n\n')
 }
 
-function attackLines({ title, attacks }: ExperimentRow): string[][] {
-  return attacks.map(({ name, start, end, area, half, controls }) => [
-    title,
-    name,
+const noted = (text: string, note: string) => (note === '' ? text : `${text}, ${note}`)
+
+function attackLines(report: ExperimentReport, row: ExperimentRow): string[][] {
+  return row.attacks.map(({ name, start, end, area, half, controls, seeds }) => [
+    row.title,
+    noted(name, partialText(seeds, report, row)),
     valueText(start, share),
     withInterval(end, share),
     valueText(area, number),

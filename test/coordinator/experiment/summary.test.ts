@@ -50,6 +50,25 @@ t.test('shares are pooled, other numbers averaged, over seeds', async (t) => {
   t.equal(second.cells.keepLoss.intervalKind, 'student')
 })
 
+t.test('a number that lacks seeds says so, and wins no column', async (t) => {
+  const report = await table([
+    madeUpModel('a-1', seed(1), recognised(1, 89)),
+    madeUpModel('a-2', seed(2), null),
+    madeUpAttack('a-2-attacked', { ...seed(2), controls: { original: 'o', retrained: 'r' } }, [0, 20, 60]),
+    madeUpModel('b-1', seed(1, 'whole'), recognised(2, 80)),
+    madeUpModel('b-2', seed(2, 'whole'), recognised(2, 80)),
+    madeUpModel('c', { seed: 7, row: { method: 'without a label' } }, recognised(3, 70)),
+  ])
+  const html = experimentHtml(report, new Map())
+  t.match(html, /98\.9 %<small>[^<]*<\/small><small>n = 90<\/small><small>seed 1 only</)
+  t.match(html, /<td class="best">88\.9 %/, 'of 98.9 %, 88.9 % and 77.8 %')
+  t.match(html, /neggrad<small>seed 2 only<\/small>/, 'and an attack')
+  t.equal(html.match(/ only</g)?.length, 3)
+  const text = experimentTable(report)
+  t.match(text, /^neggrad +90\.0 % \([^)]*\), seed 1 only +98\.9 % \([^)]*\), seed 1 only$/m)
+  t.match(text, /^neggrad +kept data, seed 2 only /m)
+})
+
 const near = (interval: readonly number[] | null, expected: readonly number[]) =>
   interval?.every((end, i) => Math.abs(end - expected[i]) < 1e-6) ?? false
 
